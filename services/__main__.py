@@ -1,0 +1,20 @@
+"""`python -m services [NAME…]`: the named services, or all of them, in one process."""
+
+import sys
+from importlib import import_module
+
+from shared.service import Service, main
+
+NAMES = ("receiver", "indexer", "router", "anonymizer", "sender", "api")
+
+
+def load(name: str) -> Service:
+    """The composition of a service; SystemExit names those that exist when there is none of that name."""
+    if name not in NAMES:
+        raise SystemExit(f"no service {name!r}; there are: {', '.join(NAMES)}")
+    service: Service = import_module(f"services.{name}.service").service
+    return service
+
+
+if __name__ == "__main__":
+    main(*(load(name) for name in sys.argv[1:] or NAMES))

@@ -1,0 +1,194 @@
+"""What the router does when something has arrived, was assigned, or has come further on its way."""
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.router.matching import (
+    Candidate,
+    Claim,
+    coupling_claims,
+    first_per_project,
+    refusal,
+    rule_claims,
+)
+from services.router.transfers import MORE_SERIES, request_missing, state
+from shared.crypto import Vault
+from shared.database import insert_new, lock
+from shared.events import (
+    SeriesAnonymized,
+    SeriesArrived,
+    SeriesDelivered,
+    StudyArrived,
+    StudyAssigned,
+    TransferCompleted,
+    TransferFailed,
+    TransferRequested,
+)
+from shared.handlers import Handlers
+from shared.tables import (
+    Assignment,
+    CouplingEntry,
+    Participant,
+    PatientIdentity,
+    Project,
+    RoutingRule,
+    Study,
+    Transfer,
+    TransferPart,
+)
+from shared.tables.base import now
+
+handlers = Handlers()
+FINAL = ("completed", "quarantined", "failed")
+
+
+@handlers.on(StudyAssigned)
+async def assigned(event: StudyAssigned, session: AsyncSession) -> list[TransferRequested]:
+    """A person has assigned a study: take it, and ask for what is there."""
+    await lock(session, "router", event.study_instance_uid)
+    claim = Claim(event.project, event.participant, event.event, "person")
+    return await _take(session, event.study_instance_uid, claim, event.assignment)
+
+
+@handlers.on(StudyArrived)
+async def match(event: StudyArrived, session: AsyncSession, vault: Vault) -> list[TransferRequested]:
+    """Ask for a transfer wherever a coupling entry or a routing rule claims the study."""
+    await lock(session, "router", event.study_instance_uid)
+    candidate = await _candidate(session, vault, event.study_instance_uid)
+    if candidate is None:
+        return []
+    names = [CouplingEntry.study_instance_uid == candidate.study_instance_uid]
+    if candidate.accession_hash:
+        names.append(CouplingEntry.accession_hash == candidate.accession_hash)
+    valid = or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
+    entries = await session.scalars(select(CouplingEntry).where(or_(*names), valid))
+    rules = await session.scalars(select(RoutingRule).where(RoutingRule.active))
+    claims = first_per_project([*coupling_claims(candidate, entries), *rule_claims(candidate, rules)])
+    requested = [await _take(session, event.study_instance_uid, claim) for claim in claims]
+    return [request for requests in requested for request in requests]
+
+
+@handlers.on(SeriesArrived)
+async def more(event: SeriesArrived, session: AsyncSession) -> list[TransferRequested]:
+    """A series of a study that is assigned already goes the same way."""
+    await lock(session, "router", event.study_instance_uid)
+    in_force = select(Assignment).where(
+        Assignment.study_instance_uid == event.study_instance_uid, Assignment.refused.is_(None)
+    )
+    requested = [
+        await request_missing(session, assignment, MORE_SERIES) for assignment in await session.scalars(in_force)
+    ]
+    return [request for requests in requested for request in requests]
+
+
+@handlers.on(SeriesAnonymized)
+async def anonymized(event: SeriesAnonymized, session: AsyncSession) -> None:
+    """Note what was de-identified and what is in quarantine."""
+    await _note(session, event, anonymized=event.instances, quarantined=event.quarantined)
+
+
+@handlers.on(SeriesDelivered)
+async def delivered(event: SeriesDelivered, session: AsyncSession) -> None:
+    """Note what a destination has acknowledged and refused."""
+    await _note(session, event, delivered=event.delivered, refused=event.refused)
+
+
+@handlers.on(TransferCompleted)
+async def completed(event: TransferCompleted, session: AsyncSession) -> None:
+    """Call a transfer complete when it is all there, and only then."""
+    transfer = await _locked(session, event.transfer)
+    transfer.finished_at, transfer.counted, transfer.error = now(), event.counted, None
+    if event.delivered + event.quarantined != transfer.instances:
+        transfer.state = "failed"
+        transfer.error = f"asked for {transfer.instances}, accounted for {event.delivered + event.quarantined}"
+    elif event.quarantined:
+        transfer.state, transfer.error = "quarantined", f"{event.quarantined} in quarantine"
+    else:
+        transfer.state = "completed"
+
+
+@handlers.on(TransferFailed)
+async def failed(event: TransferFailed, session: AsyncSession) -> None:
+    """Show people a transfer that cannot become complete by itself."""
+    transfer = await _locked(session, event.transfer)
+    transfer.state, transfer.error, transfer.finished_at = "failed", event.reason, now()
+
+
+async def _take(
+    session: AsyncSession, study_uid: str, claim: Claim, identity: str | None = None
+) -> list[TransferRequested]:
+    """Assign the study as claimed, or keep the claim with the reason why it was refused."""
+    in_force = await session.scalar(
+        select(Assignment).where(
+            Assignment.study_instance_uid == study_uid,
+            Assignment.project == claim.project,
+            Assignment.refused.is_(None),
+        )
+    )
+    if in_force and (in_force.participant, in_force.event) == (claim.participant, claim.event):
+        return await request_missing(session, in_force, claim.reason)
+    why = "assigned to another participant or event already" if in_force else None
+    why = why or refusal(claim, await session.get(Project, claim.project))
+    assignment = Assignment(
+        study_instance_uid=study_uid,
+        project=claim.project,
+        participant="" if why else claim.participant,
+        event=claim.event,
+        reason=claim.reason,
+        refused=why,
+    )
+    if identity is not None:
+        assignment.id = identity
+    if why and identity is None and await _refused_before(session, assignment):
+        return []
+    session.add(assignment)
+    await session.flush()
+    if why:
+        return []
+    await insert_new(session, Participant, [{"project": claim.project, "name": claim.participant}])
+    return await request_missing(session, assignment, claim.reason)
+
+
+async def _refused_before(session: AsyncSession, assignment: Assignment) -> bool:
+    same = select(Assignment.id).where(
+        Assignment.study_instance_uid == assignment.study_instance_uid,
+        Assignment.project == assignment.project,
+        Assignment.reason == assignment.reason,
+        Assignment.refused == assignment.refused,
+    )
+    return await session.scalar(same) is not None
+
+
+async def _candidate(session: AsyncSession, vault: Vault, study_uid: str) -> Candidate | None:
+    study = await session.get(Study, study_uid)
+    if study is None:
+        return None
+    identity = await session.get(PatientIdentity, study.patient)
+    return Candidate(
+        study_instance_uid=study_uid,
+        accession_hash=study.accession_hash,
+        calling_aet=study.calling_aet,
+        called_aet=study.called_aet,
+        patient_id=vault.decrypt(identity.patient_id) if identity else "",
+        patient_name=vault.decrypt(identity.patient_name) if identity else "",
+    )
+
+
+async def _locked(session: AsyncSession, transfer: str) -> Transfer:
+    return await session.get_one(Transfer, transfer, with_for_update=True)
+
+
+async def _note(session: AsyncSession, event: SeriesAnonymized | SeriesDelivered, **counts: int) -> None:
+    """Write counts to the part (of one destination, or of all) and see how far the transfer has come."""
+    transfer = await _locked(session, event.transfer)
+    this = [
+        TransferPart.transfer == event.transfer,
+        TransferPart.series_instance_uid == event.series_instance_uid,
+        TransferPart.revision == event.revision,
+    ]
+    if isinstance(event, SeriesDelivered):
+        this.append(TransferPart.destination == event.destination)
+    await session.execute(update(TransferPart).where(*this).values(**counts))
+    if transfer.state not in FINAL:
+        parts = await session.scalars(select(TransferPart).where(TransferPart.transfer == event.transfer))
+        transfer.state = state(parts)

@@ -1,0 +1,188 @@
+"""The embedded bus: every queue is rows of one table, so that retries and the dead survive a restart."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select, update
+
+from shared import topology
+from shared.bus.message import Message
+from shared.bus.protocol import Again, Bury, BusUnavailable, DeadLetter, Deliver, Delivery, Done, Fate, RetryTiers
+from shared.database import Database, DatabaseUnavailable
+from shared.log import logger
+from shared.tables import BusMessage
+from shared.tables.base import now
+
+log = logger("bus")
+LEASE = timedelta(seconds=15)
+"""How long a message is in somebody's hands before others may take it; renewed while it is being handled."""
+
+
+class EmbeddedBus:
+    """Messages as rows: ready when `due_at` has passed, leased by moving it forward, deleted when done."""
+
+    def __init__(self, database: Database, tiers: RetryTiers | None = None, poll: float = 0.5) -> None:
+        self._database = database
+        self._tiers = tiers or RetryTiers()
+        self._poll = poll
+        self._news: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        rows = [
+            BusMessage(queue=queue, message=message.id, content=message.to_bytes())
+            for message in messages
+            for queue in topology.queues(message.name)
+        ]
+        try:
+            async with self._database.session() as session:
+                session.add_all(rows)
+        except DatabaseUnavailable as error:
+            raise BusUnavailable(str(error)) from error
+        for row in rows:
+            self._news[row.queue].set()
+
+    @asynccontextmanager
+    async def consume(self, queue: str, deliver: Deliver, prefetch: int) -> AsyncIterator[None]:
+        stopping = asyncio.Event()
+        work = asyncio.create_task(self._work(queue, deliver, prefetch, stopping), name=f"bus {queue}")
+        try:
+            yield
+        finally:
+            stopping.set()
+            self._news[queue].set()
+            await work
+
+    async def _work(self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event) -> None:
+        """Keep at most `prefetch` deliveries going; sleep until there is news or the poll interval ends."""
+        going: set[asyncio.Task[None]] = set()
+        while not stopping.is_set():
+            self._news[queue].clear()
+            taken: list[BusMessage] = []
+            try:
+                if len(going) < prefetch:
+                    taken = await self._take(queue, prefetch - len(going))
+            except DatabaseUnavailable:
+                log.warning("database unavailable", queue=queue)
+            going |= {asyncio.create_task(self._handle(row, deliver)) for row in taken}
+            waiting: list[asyncio.Task[object]] = list(going) if len(going) >= prefetch else []
+            if not taken:
+                news = asyncio.create_task(self._news[queue].wait())
+                await asyncio.wait([news, *waiting], timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+            elif waiting:
+                await asyncio.wait(waiting, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
+            going = {task for task in going if not task.done()}
+        if going:
+            await asyncio.wait(going)
+
+    async def _take(self, queue: str, count: int) -> list[BusMessage]:
+        ready = (
+            select(BusMessage.sequence)
+            .where(BusMessage.queue == queue, BusMessage.dead.is_(False), BusMessage.due_at <= now())
+            .order_by(BusMessage.sequence)
+            .limit(count)
+        )
+        async with self._database.reading() as session:
+            if (await session.execute(ready.limit(1))).first() is None:
+                return []
+        claim = (
+            update(BusMessage)
+            .where(BusMessage.sequence.in_(ready.with_for_update(skip_locked=True)))
+            .values(due_at=now() + LEASE)
+            .returning(BusMessage)
+        )
+        async with self._database.session() as session:
+            return sorted((await session.scalars(claim)).all(), key=lambda row: row.sequence)
+
+    async def _handle(self, row: BusMessage, deliver: Deliver) -> None:
+        renewal = asyncio.create_task(self._renew(row.sequence))
+        try:
+            message = Message.from_bytes(row.content)
+            fate = await deliver(Delivery(row.queue, message, row.tries))
+        except Exception:
+            log.exception("delivery failed", queue=row.queue, message=row.message)
+            fate = Again("the delivery itself failed")
+        finally:
+            renewal.cancel()
+        while True:
+            try:
+                return await self._settle(row, fate)
+            except DatabaseUnavailable:
+                await asyncio.sleep(self._poll)
+
+    async def _renew(self, sequence: int) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            try:
+                async with self._database.session() as session:
+                    await session.execute(
+                        update(BusMessage).where(BusMessage.sequence == sequence).values(due_at=now() + LEASE)
+                    )
+            except DatabaseUnavailable:
+                continue
+
+    async def _settle(self, row: BusMessage, fate: Fate) -> None:
+        this = BusMessage.sequence == row.sequence
+        async with self._database.session() as session:
+            match fate:
+                case Done():
+                    await session.execute(delete(BusMessage).where(this))
+                case Bury(why):
+                    await session.execute(update(BusMessage).where(this).values(dead=True, reason=why[:500]))
+                case Again(why, delay):
+                    counted = 0 if delay is not None else 1
+                    rest = self._tiers.rest(fate, row.tries)
+                    values = (
+                        {"dead": True}
+                        if rest is None
+                        else {"due_at": now() + timedelta(seconds=rest if delay is None else min(delay, rest))}
+                    )
+                    await session.execute(
+                        update(BusMessage)
+                        .where(this)
+                        .values(tries=row.tries + counted, reason=why[:500], **values)
+                    )
+
+    async def dead(self) -> list[DeadLetter]:
+        query = select(BusMessage).where(BusMessage.dead.is_(True)).order_by(BusMessage.sequence)
+        async with self._database.reading() as session:
+            return [
+                DeadLetter(row.queue, Message.from_bytes(row.content), row.tries, row.reason or "")
+                for row in await session.scalars(query)
+            ]
+
+    async def replay(self, identity: str) -> bool:
+        queue, _, message = identity.rpartition(":")
+        values = {"dead": False, "tries": 0, "reason": None, "due_at": now()}
+        found = await self._change_dead(update(BusMessage).values(**values), queue, message)
+        self._news[queue].set()
+        return found
+
+    async def drop(self, identity: str) -> bool:
+        queue, _, message = identity.rpartition(":")
+        return await self._change_dead(delete(BusMessage), queue, message)
+
+    async def _change_dead(self, change, queue: str, message: str) -> bool:  # type: ignore[no-untyped-def]
+        this = (BusMessage.queue == queue, BusMessage.message == message, BusMessage.dead.is_(True))
+        async with self._database.session() as session:
+            return bool((await session.execute(change.where(*this).returning(BusMessage.sequence))).all())
+
+    async def depths(self) -> dict[str, int]:
+        query = (
+            select(BusMessage.queue, func.count()).where(BusMessage.dead.is_(False)).group_by(BusMessage.queue)
+        )
+        async with self._database.reading() as session:
+            counted = {queue: count for queue, count in await session.execute(query)}
+        return {queue: counted.get(queue, 0) for queue in topology.all_queues()}
+
+    async def ping(self) -> None:
+        try:
+            await self._database.ping()
+        except DatabaseUnavailable as error:
+            raise BusUnavailable(str(error)) from error
+
+    async def close(self) -> None:
+        """Nothing of its own to close: the database is its owner's."""

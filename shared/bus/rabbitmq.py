@@ -1,0 +1,346 @@
+"""The bus on RabbitMQ: one topic exchange, a quorum queue per subscription, retry tiers, one dead queue.
+
+A failed message rests in the tier's queue (fixed TTL, shared by all services) under its home queue's name as
+routing key; when the TTL has passed, the broker dead-letters it through the default exchange, which is the
+home queue. Dead-lettering is at-least-once everywhere, so that no hop can drop a message silently.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aiormq.exceptions import AMQPError, DeliveryError
+
+from shared import topology
+from shared.bus.message import Message
+from shared.bus.protocol import Again, Bury, BusUnavailable, DeadLetter, Deliver, Delivery, Done, Fate, RetryTiers
+from shared.log import logger
+
+log = logger("bus")
+
+AT_LEAST_ONCE = {
+    "x-queue-type": "quorum",
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
+DELIVERY_LIMIT = 100
+"""Crashes of its consumers that a message may outlive before it is called poison."""
+
+BROWSED_FOREVER = 1_000_000
+"""Delivery limit of the dead queue, which is looked through by taking messages and giving them back."""
+
+TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateError)
+"""What the client raises when the connection is gone; RuntimeError is its word for using a closed one."""
+
+
+class RabbitBus:
+    """A connection that is opened when needed and opened again when lost."""
+
+    def __init__(
+        self, url: str, tiers: RetryTiers | None = None, prefix: str = "fiona", reconnect: float = 1.0
+    ) -> None:
+        self._url = url
+        self._tiers = tiers or RetryTiers()
+        self._prefix = prefix
+        self._reconnect = reconnect
+        self._connection: AbstractConnection | None = None
+        self._publisher: AbstractChannel | None = None
+        self._opening = asyncio.Lock()
+
+    # names ------------------------------------------------------------------------------------------
+
+    def _queue_name(self, queue: str) -> str:
+        return f"{self._prefix}.{queue}"
+
+    def _tier_name(self, seconds: float) -> str:
+        return f"{self._prefix}.retry.{seconds:g}s"
+
+    @property
+    def _dead_name(self) -> str:
+        return f"{self._prefix}.dead"
+
+    # connection and topology ------------------------------------------------------------------------
+
+    async def _connect(self) -> AbstractConnection:
+        async with self._opening:
+            if self._connection is None or self._connection.is_closed:
+                self._publisher = None
+                connection = await aio_pika.connect(self._url, timeout=10, heartbeat=20)
+                try:
+                    await self._declare(connection)
+                except BaseException:
+                    await connection.close()
+                    raise
+                self._connection = connection
+            return self._connection
+
+    async def _forget(self, error: BaseException) -> None:
+        """Open a new connection next time, unless the broker only refused this one message."""
+        if isinstance(error, DeliveryError) or self._connection is None:
+            return
+        connection, self._connection = self._connection, None
+        with suppress(*TROUBLE):
+            async with asyncio.timeout(5):
+                await connection.close()
+
+    async def _declare(self, connection: AbstractConnection) -> None:
+        """The whole gateway's topology, so that nothing is published before its listener's queue exists."""
+        async with connection.channel() as channel:
+            events = await channel.declare_exchange(self._prefix, "topic", durable=True)
+            dead = await channel.declare_exchange(self._dead_name, "topic", durable=True)
+            dead_queue = await channel.declare_queue(
+                self._dead_name,
+                durable=True,
+                arguments={"x-queue-type": "quorum", "x-delivery-limit": BROWSED_FOREVER},
+            )
+            await dead_queue.bind(dead, "#")
+            for seconds in self._tiers.seconds:
+                tier = await channel.declare_exchange(self._tier_name(seconds), "topic", durable=True)
+                resting = await channel.declare_queue(
+                    self._tier_name(seconds),
+                    durable=True,
+                    arguments={
+                        **AT_LEAST_ONCE,
+                        "x-message-ttl": int(seconds * 1000),
+                        "x-dead-letter-exchange": "",
+                    },
+                )
+                await resting.bind(tier, "#")
+            for queue, event in topology.all_queues().items():
+                home = await channel.declare_queue(
+                    self._queue_name(queue),
+                    durable=True,
+                    arguments={
+                        **AT_LEAST_ONCE,
+                        "x-delivery-limit": DELIVERY_LIMIT,
+                        "x-dead-letter-exchange": self._dead_name,
+                        "x-dead-letter-routing-key": self._queue_name(queue),
+                    },
+                )
+                await home.bind(events, event)
+
+    async def _channel(self) -> AbstractChannel:
+        """The channel for publishing: confirmed, and an unroutable mandatory message is an error."""
+        connection = await self._connect()
+        async with self._opening:
+            if self._publisher is None or self._publisher.is_closed:
+                self._publisher = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            return self._publisher
+
+    # publishing -------------------------------------------------------------------------------------
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        if not messages:
+            return
+        try:
+            exchange = await (await self._channel()).get_exchange(self._prefix, ensure=False)
+            async with asyncio.timeout(30):
+                await _all(
+                    exchange.publish(
+                        _amqp(message), routing_key=message.name, mandatory=bool(topology.queues(message.name))
+                    )
+                    for message in messages
+                )
+        except TROUBLE as error:
+            await self._forget(error)
+            raise BusUnavailable(type(error).__name__) from error
+
+    async def _put(self, exchange: str, home: str, message: Message, headers: dict[str, Any]) -> None:
+        channel = await self._channel()
+        target: AbstractExchange = (
+            await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+        )
+        async with asyncio.timeout(30):
+            await target.publish(_amqp(message, headers), routing_key=home, mandatory=True)
+
+    # consuming --------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def consume(self, queue: str, deliver: Deliver, prefetch: int) -> AsyncIterator[None]:
+        stopping = asyncio.Event()
+        work = asyncio.create_task(self._work(queue, deliver, prefetch, stopping), name=f"bus {queue}")
+        try:
+            yield
+        finally:
+            stopping.set()
+            await work
+
+    async def _work(self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event) -> None:
+        """Consume, and again from the start whenever the connection is lost."""
+        while not stopping.is_set():
+            try:
+                await self._consume_once(queue, deliver, prefetch, stopping)
+            except TROUBLE as error:
+                log.warning("bus unavailable", queue=queue, error=type(error).__name__)
+                await self._forget(error)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), self._reconnect)
+
+    async def _consume_once(self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event) -> None:
+        connection = await self._connect()
+        going: set[asyncio.Task[None]] = set()
+        lost = asyncio.Event()
+        channel = await connection.channel()
+        channel.close_callbacks.add(lambda *_: lost.set())
+        try:
+            await channel.set_qos(prefetch_count=prefetch)
+            home = await channel.get_queue(self._queue_name(queue), ensure=False)
+
+            async def take(incoming: AbstractIncomingMessage) -> None:
+                task = asyncio.create_task(self._handle(queue, incoming, deliver))
+                going.add(task)
+                task.add_done_callback(going.discard)
+
+            tag = await home.consume(take)
+            waits = [asyncio.create_task(event.wait()) for event in (stopping, lost)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            if not lost.is_set():
+                await home.cancel(tag)
+            if going:
+                await asyncio.wait(going)
+        finally:
+            if not channel.is_closed:
+                with suppress(*TROUBLE):
+                    await channel.close()
+        if lost.is_set() and not stopping.is_set():
+            raise ConnectionError("channel lost")
+
+    async def _handle(self, queue: str, incoming: AbstractIncomingMessage, deliver: Deliver) -> None:
+        """Deliver one message and settle it; when settling fails the broker will deliver it again."""
+        try:
+            message = Message.from_bytes(incoming.body)
+            tries = int(str(incoming.headers.get("x-fiona-tries", 0)))
+            try:
+                fate = await deliver(Delivery(queue, message, tries))
+            except Exception:
+                log.exception("delivery failed", queue=queue, message=message.id)
+                fate = Again("the delivery itself failed")
+            await self._settle(queue, message, tries, fate)
+            await incoming.ack()
+        except TROUBLE as error:
+            log.warning("not settled, will come again", queue=queue, error=type(error).__name__)
+            with suppress(*TROUBLE):
+                await incoming.nack(requeue=True)
+        except Exception:
+            log.exception("not a message of ours", queue=queue)
+            with suppress(*TROUBLE):
+                await incoming.reject(requeue=False)
+
+    async def _settle(self, queue: str, message: Message, tries: int, fate: Fate) -> None:
+        """Move a message that was not handled to where it rests; its original is acknowledged afterwards."""
+        home = self._queue_name(queue)
+        match fate:
+            case Done():
+                return
+            case Bury(why):
+                await self._put(self._dead_name, home, message, _headers(queue, tries, why))
+            case Again(why, delay):
+                rest = self._tiers.rest(fate, tries)
+                counted = tries if delay is not None else tries + 1
+                exchange = self._tier_name(rest) if rest is not None else self._dead_name
+                await self._put(exchange, home, message, _headers(queue, counted, why))
+
+    # the dead ---------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _browse(self) -> AsyncIterator[list[AbstractIncomingMessage]]:
+        """Take all dead letters into hand; those that are not acknowledged go back when the block ends."""
+        try:
+            connection = await self._connect()
+            async with connection.channel() as channel:
+                queue = await channel.get_queue(self._dead_name, ensure=False)
+                taken: list[AbstractIncomingMessage] = []
+                while (incoming := await queue.get(fail=False, timeout=10)) is not None:
+                    taken.append(incoming)
+                yield taken
+        except TROUBLE as error:
+            await self._forget(error)
+            raise BusUnavailable(type(error).__name__) from error
+
+    async def dead(self) -> list[DeadLetter]:
+        async with self._browse() as taken:
+            return [self._letter(incoming) for incoming in taken]
+
+    def _letter(self, incoming: AbstractIncomingMessage) -> DeadLetter:
+        headers = incoming.headers
+        home = (incoming.routing_key or "").removeprefix(f"{self._prefix}.")
+        return DeadLetter(
+            queue=home,
+            message=Message.from_bytes(incoming.body),
+            tries=int(str(headers.get("x-fiona-tries", 0))),
+            reason=str(headers.get("x-fiona-reason", "its consumers died too often")),
+        )
+
+    async def replay(self, identity: str) -> bool:
+        async with self._browse() as taken:
+            for incoming in taken:
+                letter = self._letter(incoming)
+                if letter.id == identity:
+                    await self._put("", self._queue_name(letter.queue), letter.message, {})
+                    await incoming.ack()
+                    return True
+        return False
+
+    async def drop(self, identity: str) -> bool:
+        async with self._browse() as taken:
+            for incoming in taken:
+                if self._letter(incoming).id == identity:
+                    await incoming.ack()
+                    return True
+        return False
+
+    # looking ----------------------------------------------------------------------------------------
+
+    async def depths(self) -> dict[str, int]:
+        try:
+            connection = await self._connect()
+            async with connection.channel() as channel:
+                counts = {}
+                for queue in topology.all_queues():
+                    answer = await channel.declare_queue(self._queue_name(queue), passive=True)
+                    counts[queue] = answer.declaration_result.message_count or 0
+                return counts
+        except TROUBLE as error:
+            await self._forget(error)
+            raise BusUnavailable(type(error).__name__) from error
+
+    async def ping(self) -> None:
+        try:
+            async with asyncio.timeout(10):
+                await self._channel()
+        except TROUBLE as error:
+            await self._forget(error)
+            raise BusUnavailable(type(error).__name__) from error
+
+    async def close(self) -> None:
+        if self._connection is not None and not self._connection.is_closed:
+            with suppress(*TROUBLE):
+                await self._connection.close()
+
+
+def _amqp(message: Message, headers: dict[str, Any] | None = None) -> aio_pika.Message:
+    return aio_pika.Message(
+        message.to_bytes(),
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=message.id,
+        correlation_id=message.correlation,
+        type=message.name,
+        headers=headers or {},
+    )
+
+
+def _headers(queue: str, tries: int, why: str) -> dict[str, Any]:
+    return {"x-fiona-queue": queue, "x-fiona-tries": tries, "x-fiona-reason": why[:500]}
+
+
+async def _all(publications: Any) -> None:
+    """Wait for all confirms; the first failure is raised after the rest have ended."""
+    for result in await asyncio.gather(*publications, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

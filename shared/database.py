@@ -1,0 +1,169 @@
+"""One way into the database, the same on SQLite and PostgreSQL: short transactions, a name for its absence,
+and locks by name for what two replicas must not do at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, inspect, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from shared.tables.base import Base
+
+_TRANSIENT = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08003", "08006"}
+"""SQLSTATE classes that mean "not now": serialization, deadlock, shutdown, too many connections, connection."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached, is shutting down, is full or is locked: try again later."""
+
+
+class Database:
+    """An engine and its two kinds of session."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if self.sqlite else _postgresql_engine(url)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writer = asyncio.Lock() if self.sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """One transaction for writing: committed at the end of the block, rolled back by an exception.
+
+        On SQLite it holds the one write lock: keep it short, and never open a second one inside it.
+        """
+        async with self._writer:
+            async with self._open(reading=False) as session:
+                yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A consistent view; nothing written in it is kept."""
+        async with self._open(reading=True) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _open(self, reading: bool) -> AsyncIterator[AsyncSession]:
+        try:
+            async with self._sessions() as session:
+                await session.connection(execution_options={"fiona_reading": reading})
+                yield session
+                if reading:
+                    await session.rollback()
+                else:
+                    await session.commit()
+        except (DBAPIError, PoolTimeout) as error:
+            if _is_unavailable(error):
+                raise DatabaseUnavailable(type(error).__name__) from error
+            raise
+        except (ConnectionError, TimeoutError) as error:
+            if not _came_from_driver(error):
+                raise
+            raise DatabaseUnavailable(type(error).__name__) from error
+
+    async def ping(self) -> None:
+        """Raise DatabaseUnavailable unless it answers."""
+        async with self.reading() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def migrate(self) -> None:
+        """Bring the schema to the version that this code knows; of many at once, one does it."""
+        from shared.migrations import upgrade
+
+        try:
+            if self.sqlite and self.url.database and self.url.database != ":memory:":
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            async with self._writer, self.engine.begin() as connection:
+                if not self.sqlite:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")})
+                await connection.run_sync(upgrade)
+        except (OperationalError, InterfaceError, OSError) as error:
+            raise DatabaseUnavailable(type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.engine.dispose()
+
+
+async def lock(session: AsyncSession, *names: str) -> None:
+    """Hold a name until the transaction ends; others who want it wait. (SQLite has one writer anyway.)"""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number(*names)})
+
+
+async def try_lock(session: AsyncSession, *names: str) -> bool:
+    """The same without waiting: False when somebody else holds it."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    answer = await session.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _number(*names)})
+    return bool(answer.scalar_one())
+
+
+async def insert_new(session: AsyncSession, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
+    """Insert rows in one statement, skipping those whose key is taken; how many were new.
+
+    Waits for a transaction that is inserting the same key, so that exactly one of two replicas counts it.
+    """
+    if not rows:
+        return 0
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    key = inspect(table).primary_key[0]
+    statement = insert(table).values(list(rows)).on_conflict_do_nothing().returning(key)
+    return len((await session.execute(statement)).all())
+
+
+def _number(*names: str) -> int:
+    return int.from_bytes(sha256("\x1f".join(names).encode()).digest()[:8], signed=True)
+
+
+def _is_unavailable(error: DBAPIError | PoolTimeout) -> bool:
+    if isinstance(error, PoolTimeout) or error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return state in _TRANSIENT if state else isinstance(error, OperationalError | InterfaceError)
+
+
+def _came_from_driver(error: BaseException) -> bool:
+    """Whether a bare connection error was raised while asyncpg opened a connection, not by a handler's own work."""
+    trace = error.__traceback__
+    while trace is not None:
+        if "asyncpg" in trace.tb_frame.f_code.co_filename:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _postgresql_engine(url: str) -> AsyncEngine:
+    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=15)
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        connect_args={"timeout": 30},
+        execution_options={"schema_translate_map": {"identity": None}},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("fiona_reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,210 @@
+"""What has happened, said once for all services: identifiers, counts and store-relative paths only.
+
+An event never carries a name, a birth date, a patient id or an accession number (it may end in a log, a
+trace or a dead-letter list). A participant here is always the pseudonym under which a project knows
+somebody. A field with a default may be added; any other change is a new version beside the old one.
+"""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Event(BaseModel):
+    """A fact in the past tense; `name` is its address on the bus and carries its version."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: ClassVar[str]
+
+    def key(self) -> str | None:
+        """What makes two publications the same fact (None: each publication is a fact of its own)."""
+        return None
+
+
+class ReceivedInstance(BaseModel):
+    """One instance on disk, as it was acknowledged to its sender."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    path: str = Field(description="relative to the store, e.g. archive/scp_<StudyInstanceUID>/<SOPInstanceUID>.dcm")
+    size: int = Field(description="bytes of the file")
+    conflict: bool = Field(default=False, description="other bytes are already kept under this SOP Instance UID")
+
+
+class InstancesReceived(Event):
+    """The receiver has instances safely on disk: a batch of one association."""
+
+    name: ClassVar[str] = "instances.received.v1"
+    association: str = Field(description="the receiver's own id of the association, or of the STOW-RS request")
+    calling_aet: str
+    called_aet: str
+    caller_ip: str
+    instances: tuple[ReceivedInstance, ...]
+
+
+class AssociationClosed(Event):
+    """An association has ended (released, aborted, or found dead after a crash) and all of it is published."""
+
+    name: ClassVar[str] = "association.closed.v1"
+    association: str
+    instances: int = Field(description="instances published for it, duplicates left out")
+
+    def key(self) -> str:
+        return f"{self.association}:{self.instances}"
+
+
+class SeriesArrived(Event):
+    """A series is whole as far as anybody can know; late instances make a next revision."""
+
+    name: ClassVar[str] = "series.arrived.v1"
+    study_instance_uid: str
+    series_instance_uid: str
+    revision: int = Field(description="1 for the first arrival, +1 each time late instances come in")
+    instances: int = Field(description="instances new in this revision")
+    total: int = Field(description="instances of the series in all revisions so far")
+
+    def key(self) -> str:
+        return f"{self.series_instance_uid}:{self.revision}"
+
+
+class StudyArrived(Event):
+    """Every series of a study that is known of has arrived."""
+
+    name: ClassVar[str] = "study.arrived.v1"
+    study_instance_uid: str
+    series: int
+    instances: int
+
+
+class StudyAssigned(Event):
+    """A person has said to which project, participant and event a study belongs."""
+
+    name: ClassVar[str] = "study.assigned.v1"
+    assignment: str
+    study_instance_uid: str
+    project: str
+    participant: str = Field(description="the project's pseudonym of the participant")
+    event: str = Field(default="Unknown", description="the project's word for the visit")
+
+    def key(self) -> str:
+        return self.assignment
+
+
+class TransferRequested(Event):
+    """One series of a transfer is to be de-identified for a project; a transfer is `parts` of these."""
+
+    name: ClassVar[str] = "transfer.requested.v1"
+    transfer: str
+    parts: int = Field(description="how many series (revisions) make the whole transfer")
+    project: str
+    participant: str
+    event: str
+    destinations: tuple[str, ...]
+    profile: str
+    study_instance_uid: str
+    series_instance_uid: str
+    revision: int
+    instances: int
+
+    def key(self) -> str:
+        return f"{self.transfer}:{self.series_instance_uid}:{self.revision}"
+
+
+class SeriesAnonymized(Event):
+    """A part of a transfer is de-identified; what could not be is in quarantine, and both are counted."""
+
+    name: ClassVar[str] = "series.anonymized.v1"
+    transfer: str
+    parts: int
+    destinations: tuple[str, ...]
+    project: str
+    series_instance_uid: str = Field(description="of the source")
+    revision: int
+    target_study_instance_uid: str
+    manifest: str = Field(description="store-relative path of the JSON list of the de-identified instances")
+    instances: int = Field(description="de-identified and written")
+    quarantined: int
+
+    def key(self) -> str:
+        return f"{self.transfer}:{self.series_instance_uid}:{self.revision}"
+
+
+class DeliveryRequested(Event):
+    """A de-identified part is to go to one destination."""
+
+    name: ClassVar[str] = "delivery.requested.v1"
+    transfer: str
+    parts: int
+    destinations: tuple[str, ...]
+    destination: str
+    series_instance_uid: str
+    revision: int
+    target_study_instance_uid: str
+    manifest: str
+    instances: int
+    quarantined: int
+
+    def key(self) -> str:
+        return f"{self.transfer}:{self.series_instance_uid}:{self.revision}:{self.destination}"
+
+
+class SeriesDelivered(Event):
+    """A destination has answered for every instance of a part: acknowledged or refused."""
+
+    name: ClassVar[str] = "series.delivered.v1"
+    transfer: str
+    destination: str
+    series_instance_uid: str
+    revision: int
+    delivered: int
+    refused: int
+
+    def key(self) -> str:
+        return f"{self.transfer}:{self.series_instance_uid}:{self.revision}:{self.destination}"
+
+
+class TransferCompleted(Event):
+    """Every part is at every destination and was counted there."""
+
+    name: ClassVar[str] = "transfer.completed.v1"
+    transfer: str
+    delivered: int = Field(description="instances acknowledged, per destination")
+    quarantined: int
+    counted: int = Field(description="how many of them the destinations could be asked to confirm and did")
+
+    def key(self) -> str:
+        return self.transfer
+
+
+class TransferFailed(Event):
+    """A transfer cannot become complete without a person: a destination refused instances for good."""
+
+    name: ClassVar[str] = "transfer.failed.v1"
+    transfer: str
+    reason: str = Field(description="free of PHI")
+    refused: int
+
+    def key(self) -> str:
+        return self.transfer
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.name: event
+    for event in (
+        InstancesReceived,
+        AssociationClosed,
+        SeriesArrived,
+        StudyArrived,
+        StudyAssigned,
+        TransferRequested,
+        SeriesAnonymized,
+        DeliveryRequested,
+        SeriesDelivered,
+        TransferCompleted,
+        TransferFailed,
+    )
+}

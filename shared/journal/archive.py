@@ -1,0 +1,88 @@
+"""An instance's place in the archive, claimed by a hard link, which never overwrites."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+from shared.dicom.filemeta import read_meta
+from shared.dicom.scan import Unparsable
+from shared.store import Store
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance is or would be: `path` relative to the store."""
+
+    path: str
+    conflict: bool
+    taken: bool = False
+    mine: bool = False
+
+
+def find_place(store: Store, file: Path, study_uid: str, sop_uid: str) -> Place:
+    """The place for a file: free, already its own, or taken by the same dataset (then it is a duplicate)."""
+    path = store.instance(study_uid, sop_uid)
+    found = _look(store, file, path)
+    if found is not None:
+        return found
+    path = store.conflict(study_uid, sop_uid, _digest(file))
+    return _look(store, file, path, conflict=True) or Place(path, conflict=True, taken=True)
+
+
+def _look(store: Store, file: Path, path: str, conflict: bool = False) -> Place | None:
+    """The place if it serves (see find_place); None when other bytes are there."""
+    there = store.root / path
+    try:
+        status = os.stat(there)
+    except FileNotFoundError:
+        return Place(path, conflict)
+    if os.path.samestat(status, os.stat(file)):
+        return Place(path, conflict, taken=True, mine=True)
+    return Place(path, conflict, taken=True) if same_dataset(there, file) else None
+
+
+def claim(store: Store, file: Path, study_uid: str, sop_uid: str) -> Place:
+    """Link a file into its place, however many do so at once; `taken and not mine`: it is a duplicate."""
+    while True:
+        place = find_place(store, file, study_uid, sop_uid)
+        if place.taken:
+            return place
+        target = store.root / place.path
+        with suppress(FileExistsError):
+            try:
+                os.link(file, target)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.link(file, target)
+            return place
+
+
+def same_dataset(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes in the same transfer syntax, whatever their meta says besides."""
+    try:
+        with one.open("rb") as a, other.open("rb") as b:
+            with mmap(a.fileno(), 0, access=ACCESS_READ) as x, mmap(b.fileno(), 0, access=ACCESS_READ) as y:
+                first, second = read_meta(x), read_meta(y)
+                if first.transfer_syntax_uid != second.transfer_syntax_uid:
+                    return False
+                i, j = first.dataset, second.dataset
+                if len(x) - i != len(y) - j:
+                    return False
+                return all(x[i + n : i + n + _CHUNK] == y[j + n : j + n + _CHUNK] for n in range(0, len(x) - i, _CHUNK))
+    except (Unparsable, ValueError):
+        return False
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 over transfer syntax and dataset."""
+    with file.open("rb") as handle, mmap(handle.fileno(), 0, access=ACCESS_READ) as content:
+        meta = read_meta(content)
+        digest = sha256(meta.transfer_syntax_uid.encode("latin-1"))
+        for start in range(meta.dataset, len(content), _CHUNK):
+            digest.update(content[start : start + _CHUNK])
+        return digest.hexdigest()

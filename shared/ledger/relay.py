@@ -1,0 +1,84 @@
+"""The relay hands the outbox to the bus with confirms; any number of relays may run at once.
+
+A relay takes rows in hand for a few seconds, publishes them, and deletes them. If it dies in between, another
+takes them when the time is up, and the listeners' inboxes recognise what they have already handled.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+from sqlalchemy import delete, or_, select, update
+
+from shared.bus.message import Message
+from shared.bus.protocol import Bus, BusUnavailable
+from shared.database import Database, DatabaseUnavailable
+from shared.log import logger
+from shared.tables import OutboxEntry
+from shared.tables.base import now
+
+log = logger("relay")
+IN_HAND = timedelta(seconds=10)
+BATCH = 500
+
+
+class Relay:
+    """Moves rows of the outbox to the bus, at once when woken, otherwise every `poll` seconds."""
+
+    def __init__(self, database: Database, bus: Bus, poll: float = 1.0) -> None:
+        self._database = database
+        self._bus = bus
+        self._poll = poll
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something new in the outbox."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        pause = self._poll
+        while True:
+            self._news.clear()
+            try:
+                moved = await self.move()
+                pause = self._poll
+            except (DatabaseUnavailable, BusUnavailable) as error:
+                moved = 0
+                pause = min(pause * 2, 15.0)
+                log.warning("outbox waits", error=type(error).__name__)
+                await asyncio.sleep(pause)
+            if moved == 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), self._poll)
+
+    async def move(self) -> int:
+        """Publish one batch; how many messages that were."""
+        free = or_(OutboxEntry.claimed_until.is_(None), OutboxEntry.claimed_until < now())
+        waiting = select(OutboxEntry.sequence).where(free).order_by(OutboxEntry.sequence).limit(BATCH)
+        async with self._database.reading() as session:
+            if (await session.execute(waiting.limit(1))).first() is None:
+                return 0
+        async with self._database.session() as session:
+            taken = await session.execute(
+                update(OutboxEntry)
+                .where(OutboxEntry.sequence.in_(waiting.with_for_update(skip_locked=True).scalar_subquery()))
+                .values(claimed_until=now() + IN_HAND)
+                .returning(OutboxEntry.sequence, OutboxEntry.content)
+            )
+            rows = sorted(taken.tuples().all())
+        try:
+            await self._bus.publish([Message.from_bytes(content) for _, content in rows])
+        except BusUnavailable:
+            await self._give_back([sequence for sequence, _ in rows])
+            raise
+        async with self._database.session() as session:
+            await session.execute(delete(OutboxEntry).where(OutboxEntry.sequence.in_([s for s, _ in rows])))
+        return len(rows)
+
+    async def _give_back(self, sequences: list[int]) -> None:
+        with suppress(DatabaseUnavailable):
+            async with self._database.session() as session:
+                await session.execute(
+                    update(OutboxEntry).where(OutboxEntry.sequence.in_(sequences)).values(claimed_until=None)
+                )

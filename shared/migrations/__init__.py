@@ -1,0 +1,29 @@
+"""The history of the schema, and how a connection is brought to its end."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+
+def config() -> Config:
+    """Alembic's configuration: the scripts live in this folder."""
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent))
+    return configuration
+
+
+def upgrade(connection: Connection) -> None:
+    """Apply what is missing, within the connection's transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS identity"))
+    configuration = config()
+    configuration.attributes["connection"] = connection
+    command.upgrade(configuration, "head")
+
+
+def version(connection: Connection) -> str | None:
+    """The revision that the schema is at."""
+    return MigrationContext.configure(connection).get_current_revision()

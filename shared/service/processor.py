@@ -1,0 +1,100 @@
+"""From a delivery to its fate: inbox check, handler, inbox row, outbox rows, commit."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Histogram
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.bus import Again, Bury, Delivery, Done, Fate, Message
+from shared.database import Database, DatabaseUnavailable
+from shared.events import Event
+from shared.handlers import Handler, Reject, Retry
+from shared.ledger import Relay, add, claim, seen
+from shared.log import logger
+from shared.service.composition import Resources, Service
+
+log = logger("service")
+HANDLED = Counter("fiona_service_handled_total", "Deliveries by what became of them", ["queue", "fate"])
+SECONDS = Histogram("fiona_service_handling_seconds", "Time from delivery to commit", ["queue"])
+
+
+class Processor:
+    """Does for every handler of a service what no handler does for itself."""
+
+    def __init__(self, service: Service, resources: Resources, database: Database, relay: Relay) -> None:
+        self._service = service
+        self._resources = resources
+        self._database = database
+        self._relay = relay
+
+    async def __call__(self, delivery: Delivery) -> Fate:
+        """Handle a delivery; while the database is away, hold it and wait."""
+        message = delivery.message
+        pause = 0.25
+        with (
+            structlog.contextvars.bound_contextvars(
+                service=self._service.name,
+                queue=delivery.queue,
+                message=message.id,
+                correlation=message.correlation,
+            ),
+            SECONDS.labels(delivery.queue).time(),
+        ):
+            while True:
+                try:
+                    fate = await self._fate(delivery)
+                    break
+                except DatabaseUnavailable as error:
+                    log.warning("database unavailable", error=str(error))
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 5.0)
+            HANDLED.labels(delivery.queue, type(fate).__name__.lower()).inc()
+            return fate
+
+    async def _fate(self, delivery: Delivery) -> Fate:
+        try:
+            event = delivery.message.event()
+        except (KeyError, ValueError):
+            return Bury("not an event that this version knows")
+        handler = self._service.handlers.table[event.name]
+        try:
+            await self._handle(handler, event, delivery)
+        except Retry as retry:
+            log.info("again later", why=retry.why)
+            return Again(retry.why, retry.delay)
+        except Reject as reject:
+            log.warning("rejected", why=reject.why)
+            return Bury(reject.why)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            log.exception("handler failed")
+            return Again(f"unexpected {type(error).__name__}")
+        return Done()
+
+    async def _handle(self, handler: Handler, event: Event, delivery: Delivery) -> None:
+        produced: Sequence[Event] = ()
+        if not handler.transactional:
+            async with self._database.reading() as session:
+                if await seen(session, delivery.queue, delivery.message.id):
+                    return
+            produced = await self._call(handler, event) or ()
+        async with self._database.session() as session:
+            if not await claim(session, delivery.queue, delivery.message.id):
+                return
+            if handler.transactional:
+                produced = await self._call(handler, event, session) or ()
+            await add(session, [Message.of(each, delivery.message) for each in produced])
+        if produced:
+            self._relay.wake()
+
+    async def _call(self, handler: Handler, event: Event, session: AsyncSession | None = None) -> Any:
+        return await handler.function(event, **supply(handler.needs, self._resources, session))
+
+
+def supply(needs: dict[str, type[Any]], resources: Resources, session: AsyncSession | None) -> dict[str, Any]:
+    """The keyword arguments that a function asks for by type; KeyError names a type that nobody provides."""
+    return {name: session if kind is AsyncSession else resources[kind] for name, kind in needs.items()}

@@ -1,0 +1,170 @@
+"""Start services, say when they are ready, and let them finish what they have in hand on SIGTERM."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from shared import log as logs
+from shared.bus import RetryTiers
+from shared.bus.open import open_bus
+from shared.database import Database, DatabaseUnavailable
+from shared.ledger import Relay
+from shared.service import health as health_pages
+from shared.service.composition import Context, Service
+from shared.service.health import Health
+from shared.service.processor import Processor
+from shared.service.ticks import run_tick
+from shared.settings import Settings
+from shared.store import Store
+from shared.topology import queue
+
+log = logs.logger("service")
+
+
+def main(*services: Service) -> None:
+    """Run services in this process until SIGTERM or SIGINT."""
+    import uvloop
+
+    settings = Settings()
+    logs.configure(settings.log_level)
+    uvloop.run(run(services, settings))
+
+
+async def run(
+    services: Sequence[Service], settings: Settings, stop: asyncio.Event | None = None, signals: bool = True
+) -> None:
+    """Run services until `stop` is set (or a signal comes); raises what made one of them fail."""
+    stop = stop or asyncio.Event()
+    if signals:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    context = open_context(services, settings)
+    tasks = [asyncio.create_task(_stay(service, context, stop), name=service.name) for service in services]
+    around = _around(context)
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([*tasks, *around, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        log.info("stopping")
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        if context.maybe_relay is not None:
+            await _last_move(context.maybe_relay)
+    finally:
+        for task in (*around, stopped, *tasks):
+            task.cancel()
+        await asyncio.gather(*around, stopped, *tasks, return_exceptions=True)
+        await context.bus.close()
+        if context.maybe_database is not None:
+            await context.maybe_database.close()
+    for result in [*results, *(task.exception() for task in done if task in around and not task.cancelled())]:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def open_context(services: Sequence[Service], settings: Settings) -> Context:
+    """What the process has: no database when neither a service nor the bus needs one."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    embedded = settings.bus() == "embedded:"
+    needed = embedded or any(service.uses_database for service in services)
+    database = Database(settings.database()) if needed else None
+    bus = open_bus(settings.bus(), database, RetryTiers(tuple(settings.bus_retry_seconds)))
+    health = Health()
+    health.checks["bus"] = bus.ping
+    relay = None
+    if database is not None:
+        health.checks["database"] = database.ping
+        relay = Relay(database, bus)
+    return Context(settings, Store(settings.data), bus, health, database, relay)
+
+
+def _around(context: Context) -> list["asyncio.Task[None]"]:
+    """What runs beside the services: the relay, and the health pages when they have a port of their own."""
+    tasks = []
+    if context.maybe_relay is not None:
+        tasks.append(asyncio.create_task(_relay(context), name="relay"))
+    if context.settings.health_port:
+        pages = health_pages.serve(context.health, context.settings.health_host, context.settings.health_port)
+        tasks.append(asyncio.create_task(pages, name="health"))
+    return tasks
+
+
+async def _relay(context: Context) -> None:
+    await _migrated(context.database)
+    await context.relay.run()
+
+
+async def _last_move(relay: Relay) -> None:
+    """Publish what the last handlers left, if the world lets us; it is owed durably anyway."""
+    try:
+        async with asyncio.timeout(5):
+            while await relay.move():
+                pass
+    except Exception as error:
+        log.info("outbox left for the next start", error=type(error).__name__)
+
+
+async def _migrated(database: Database) -> None:
+    """Wait for the database and bring it to this code's schema."""
+    pause = 0.5
+    while True:
+        try:
+            return await database.migrate()
+        except DatabaseUnavailable as error:
+            log.warning("waiting for the database", error=str(error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None:
+    """One service from start to drained end."""
+    ready = context.health.expect(service.name)
+    if context.maybe_database is not None and service.uses_database:
+        await _unless(stop, _migrated(context.database))
+    async with AsyncExitStack() as stack:
+        resources = context.resources() if service.uses_database else {}
+        if service.open is not None:
+            resources |= await stack.enter_async_context(service.open(context))
+        running: list[asyncio.Task[None]] = []
+        if service.uses_database:
+            processor = Processor(service, resources, context.database, context.relay)
+            for handler in service.handlers:
+                home = queue(service.name, handler.event)
+                await stack.enter_async_context(context.bus.consume(home, processor, service.prefetch))
+            running += [
+                asyncio.create_task(run_tick(service, tick, resources, context.database, context.relay))
+                for tick in service.ticks
+            ]
+        if service.serve is not None:
+            running.append(asyncio.create_task(_serve(service, context, ready)))
+        else:
+            ready()
+        log.info("service started", service=service.name)
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (stopped, *running):
+                task.cancel()
+            results = await asyncio.gather(*running, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+    log.info("service stopped", service=service.name)
+
+
+async def _serve(service: Service, context: Context, ready: "health_pages.Callable[[], None]") -> None:
+    assert service.serve is not None
+    await service.serve(context, ready)
+
+
+async def _unless(stop: asyncio.Event, work: "health_pages.Awaitable[None]") -> None:
+    """Do the work, or give it up when it is time to stop."""
+    task = asyncio.ensure_future(work)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not task.done():
+        task.cancel()
+    else:
+        task.result()

@@ -1,0 +1,106 @@
+"""What an operator may set: environment variables `FIONA_…`, a secret also as the file that `…_FILE` names,
+and, below both, the original's config.json when `FIONA_CONFIG` names one."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+ORIGINAL_KEYS = {
+    "DICOMIP": "FIONA_RECEIVER_HOST",
+    "DICOMPORT": "FIONA_RECEIVER_PORT",
+    "DICOMAETITLE": "FIONA_RECEIVER_AE_TITLES",
+    "DATADIR": "FIONA_DATA",
+    "LOCALTIMEZONE": "FIONA_TIMEZONE",
+}
+"""The keys of the original's config.json that mean something here, and the variable that each stands for."""
+
+
+class FileSecrets(EnvSettingsSource):
+    """`FIONA_X_FILE=/run/secrets/x` says what FIONA_X is without putting it into the environment."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{self.env_prefix}{field_name}_FILE".upper()
+        path = os.environ.get(variable)
+        value = Path(path).read_text("utf-8").rstrip("\r\n") if path else None
+        return value, field_name, False
+
+
+class OriginalConfig(PydanticBaseSettingsSource):
+    """The values that the original's config.json gives, read as if they were variables of the environment."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        prefix = str(self.config.get("env_prefix", ""))
+        return original_config().get(f"{prefix}{field_name}".upper()), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@cache
+def _read_original(path: str) -> dict[str, Any]:
+    content = json.loads(Path(path).read_text("utf-8"))
+    return {ORIGINAL_KEYS[key]: value for key, value in content.items() if key in ORIGINAL_KEYS and value != ""}
+
+
+def original_config() -> dict[str, Any]:
+    """The original's config.json as {variable: value}; empty when FIONA_CONFIG names none."""
+    path = os.environ.get("FIONA_CONFIG")
+    return _read_original(path) if path else {}
+
+
+class FionaSettings(BaseSettings):
+    """The base of all settings: where values come from, and in which order."""
+
+    model_config = SettingsConfigDict(env_prefix="FIONA_", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FileSecrets(settings_cls), OriginalConfig(settings_cls)
+
+
+class Settings(FionaSettings):
+    """What every service needs to know."""
+
+    data: Path = Field(default=Path("data"), description="the store: archive/, raw/, …")
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="postgresql+asyncpg://… or sqlite+aiosqlite:///…; by default fiona.sqlite in the store",
+    )
+    bus_url: SecretStr | None = Field(
+        default=None, description="amqp://…; by default the embedded bus, in the database"
+    )
+    bus_retry_seconds: list[float] = Field(
+        default=[10, 60, 600, 3600], description="how long a failed message rests, try by try, before it is dead"
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="the master key that encrypts identities and project keys; by default secret.key in the store",
+    )
+    timezone: str = Field(default="Europe/Oslo", description="for times that people see")
+    log_level: str = Field(default="INFO")
+    health_host: str = Field(default="127.0.0.1", description="where /livez, /readyz and /metrics are served")
+    health_port: int = Field(default=0, description="0: no health port of its own (the api has its own)")
+
+    def database(self) -> str:
+        """The database's URL, the default filled in."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{(self.data / 'fiona.sqlite').absolute()}"
+
+    def bus(self) -> str:
+        """The bus's URL; `embedded:` means rows in the database."""
+        return self.bus_url.get_secret_value() if self.bus_url is not None else "embedded:"

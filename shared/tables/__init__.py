@@ -1,0 +1,51 @@
+"""The tables, one module per writing service; anybody may read, only the named service writes.
+
+`identity` is a schema of its own on PostgreSQL (a database role can be kept out of it); its values are
+encrypted field by field wherever they name a person.
+"""
+
+from shared.tables.anonymizer import QuarantinedInstance
+from shared.tables.base import Base
+from shared.tables.bus import BusMessage
+from shared.tables.indexer import (
+    Association,
+    AssociationInstance,
+    Instance,
+    InstanceConflict,
+    Patient,
+    PatientIdentity,
+    Series,
+    Study,
+    StudyIdentity,
+)
+from shared.tables.ledger import InboxEntry, OutboxEntry
+from shared.tables.registry import CouplingEntry, Destination, Project, RoutingRule
+from shared.tables.router import Assignment, Participant, Transfer, TransferPart
+from shared.tables.sender import Delivery, SentInstance
+
+__all__ = [
+    "Assignment",
+    "Association",
+    "AssociationInstance",
+    "Base",
+    "BusMessage",
+    "CouplingEntry",
+    "Delivery",
+    "Destination",
+    "InboxEntry",
+    "Instance",
+    "InstanceConflict",
+    "OutboxEntry",
+    "Participant",
+    "Patient",
+    "PatientIdentity",
+    "Project",
+    "QuarantinedInstance",
+    "RoutingRule",
+    "SentInstance",
+    "Series",
+    "Study",
+    "StudyIdentity",
+    "Transfer",
+    "TransferPart",
+]

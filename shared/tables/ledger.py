@@ -1,0 +1,30 @@
+"""Inbox and outbox: written by every service, each its own rows, through shared.ledger only."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Integer, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.tables.base import Base, now
+
+
+class InboxEntry(Base):
+    """A message that a subscription has handled: the second delivery finds it and does nothing."""
+
+    __tablename__ = "inbox"
+    queue: Mapped[str] = mapped_column(String(200), primary_key=True)
+    message: Mapped[str] = mapped_column(String(36), primary_key=True)
+    handled_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class OutboxEntry(Base):
+    """An event that is committed but not yet on the bus."""
+
+    __tablename__ = "outbox"
+    sequence: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    message: Mapped[str] = mapped_column(String(36), unique=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    claimed_until: Mapped[datetime | None] = mapped_column(doc="a relay has it in hand until then")

@@ -1,0 +1,71 @@
+"""What people decide: projects, destinations, coupling lists, routing rules. Written by the api."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.tables.base import Base, now
+from shared.tables.indexer import IDENTITY, UID
+
+
+class Destination(Base):
+    """Somewhere that de-identified studies go; `config` is checked by the sender's model of its kind."""
+
+    __tablename__ = "destinations"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), doc="dicom, dicomweb or folder")
+    config: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Project(Base):
+    """A research project and the key of its pseudonyms (encrypted with the master key)."""
+
+    __tablename__ = "projects"
+    name: Mapped[str] = mapped_column(String(20), primary_key=True, doc="5-20 characters")
+    description: Mapped[str] = mapped_column(String(200), default="")
+    participant_pattern: Mapped[str] = mapped_column(String(200), default=".+", doc="regular expression, whole match")
+    events: Mapped[list[str]] = mapped_column(default=list, doc="empty: any")
+    destinations: Mapped[list[str]] = mapped_column(default=list)
+    profile: Mapped[str] = mapped_column(String(64), default="basic")
+    encrypted_key: Mapped[bytes] = mapped_column(LargeBinary)
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class CouplingEntry(Base):
+    """One row of a coupling list: a study, by its accession number or UID, belongs to a participant."""
+
+    __tablename__ = "coupling_entries"
+    __table_args__ = IDENTITY
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str] = mapped_column(String(20), index=True)
+    accession_hash: Mapped[str | None] = mapped_column(String(64), index=True, doc="keyed hash, hex")
+    accession_number: Mapped[bytes | None] = mapped_column(LargeBinary, doc="encrypted")
+    study_instance_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    participant: Mapped[str] = mapped_column(String(64))
+    event: Mapped[str] = mapped_column(String(64), default="Unknown")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None]
+
+
+class RoutingRule(Base):
+    """Studies of these AE titles whose PatientID or PatientName fits belong to a project.
+
+    A rule matches when (called or calling AE title) and (PatientID or PatientName) match; the part of the
+    identity that matched, the id before the name, is the participant.
+    """
+
+    __tablename__ = "routing_rules"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
+    position: Mapped[int] = mapped_column(default=0, doc="rules are tried in this order; the first of a project wins")
+    active: Mapped[bool] = mapped_column(default=True)
+    called_aet: Mapped[str | None] = mapped_column(String(64))
+    calling_aet: Mapped[str | None] = mapped_column(String(64))
+    patient_id: Mapped[str | None] = mapped_column(String(200), doc="regular expression")
+    patient_name: Mapped[str | None] = mapped_column(String(200), doc="regular expression")
+    event: Mapped[str] = mapped_column(String(64), default="Unknown")
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,0 +1,39 @@
+"""Who listens to what. Every process declares all of it at start, so that an event published before its
+listener was ever started waits in the listener's queue instead of falling on the floor."""
+
+from shared import events
+
+SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
+    "indexer": (events.InstancesReceived, events.AssociationClosed),
+    "router": (
+        events.SeriesArrived,
+        events.StudyArrived,
+        events.StudyAssigned,
+        events.SeriesAnonymized,
+        events.SeriesDelivered,
+        events.TransferCompleted,
+        events.TransferFailed,
+    ),
+    "anonymizer": (events.TransferRequested,),
+    "sender": (events.SeriesAnonymized, events.DeliveryRequested, events.SeriesDelivered),
+}
+
+
+def queue(service: str, event: type[events.Event]) -> str:
+    """The home queue of a subscription, e.g. `indexer.instances.received.v1`."""
+    return f"{service}.{event.name}"
+
+
+def queues(event_name: str) -> list[str]:
+    """The home queues of all who listen to an event."""
+    return [
+        queue(service, event)
+        for service, listened in SUBSCRIPTIONS.items()
+        for event in listened
+        if event.name == event_name
+    ]
+
+
+def all_queues() -> dict[str, str]:
+    """Home queue -> event name, for the whole gateway."""
+    return {queue(s, e): e.name for s, listened in SUBSCRIPTIONS.items() for e in listened}

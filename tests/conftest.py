@@ -1,0 +1,39 @@
+"""What every test may ask for: the real components, and a database and a bus of either kind."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.database import Database
+from shared.store import Store
+
+pytest_plugins = ["tests.components.fixtures"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+    """A migrated SQLite database of its own."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}")
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """A migrated database: the test runs once on each kind."""
+    if request.param == "sqlite":
+        path: Path = request.getfixturevalue("tmp_path")
+        database = Database(f"sqlite+aiosqlite:///{path / 'fiona.sqlite'}")
+    else:
+        database = Database(request.getfixturevalue("postgres_database"))
+    await database.migrate()
+    yield database
+    await database.close()
