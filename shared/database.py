@@ -41,9 +41,8 @@ class Database:
 
         On SQLite it holds the one write lock: keep it short, and never open a second one inside it.
         """
-        async with self._writer:
-            async with self._open(reading=False) as session:
-                yield session
+        async with self._writer, self._open(reading=False) as session:
+            yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -84,7 +83,9 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             async with self._writer, self.engine.begin() as connection:
                 if not self.sqlite:
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")})
+                    await connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")}
+                    )
                 await connection.run_sync(upgrade)
         except (OperationalError, InterfaceError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error

@@ -6,7 +6,7 @@ transaction, must be repeatable, and the events it returns are committed afterwa
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,5 +70,5 @@ class Handlers:
 
         return register
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Handler]:
         return iter(self.table.values())

@@ -13,15 +13,16 @@ from typing import Any
 
 import structlog
 
-HARMLESS = frozenset(
-    """
-    event level logger timestamp service queue message correlation causation name state reason why where error
-    place host port url status kind destination project profile transfer assignment association calling_aet
-    called_aet caller_ip study_instance_uid series_instance_uid sop_instance_uid sop_class_uid
-    transfer_syntax_uid abstract_syntax path version signal tick outcome owner method route dropped
-    study series instance folder node
-    """.split()
-)
+# fmt: off
+HARMLESS = frozenset({
+    "event", "level", "logger", "timestamp", "service", "queue", "message", "correlation", "causation", "name",
+    "state", "reason", "why", "where", "error", "place", "host", "port", "url", "status", "kind", "destination",
+    "project", "profile", "transfer", "assignment", "association", "calling_aet", "called_aet", "caller_ip",
+    "study_instance_uid", "series_instance_uid", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid",
+    "abstract_syntax", "path", "version", "signal", "tick", "outcome", "owner", "method", "route", "dropped",
+    "study", "series", "instance", "folder", "node",
+})
+# fmt: on
 """The keys whose texts may stand in a log; numbers and booleans may stand under any key."""
 
 SPEAKING = ("fiona", "uvicorn.error")

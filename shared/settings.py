@@ -39,14 +39,19 @@ class OriginalConfig(PydanticBaseSettingsSource):
         return original_config().get(f"{prefix}{field_name}".upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
         return {name: value for name, value in found.items() if value is not None}
 
 
 @cache
 def _read_original(path: str) -> dict[str, Any]:
     content = json.loads(Path(path).read_text("utf-8"))
-    return {ORIGINAL_KEYS[key]: value for key, value in content.items() if key in ORIGINAL_KEYS and value != ""}
+    return {
+        ORIGINAL_KEYS[key]: value for key, value in content.items() if key in ORIGINAL_KEYS and value != ""
+    }
 
 
 def original_config() -> dict[str, Any]:
@@ -84,7 +89,8 @@ class Settings(FionaSettings):
         default=None, description="amqp://…; by default the embedded bus, in the database"
     )
     bus_retry_seconds: list[float] = Field(
-        default=[10, 60, 600, 3600], description="how long a failed message rests, try by try, before it is dead"
+        default=[10, 60, 600, 3600],
+        description="how long a failed message rests, try by try, before it is dead",
     )
     secret_key: SecretStr | None = Field(
         default=None,

@@ -6,11 +6,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Delete, Update, delete, func, select, update
 
 from shared import topology
 from shared.bus.message import Message
-from shared.bus.protocol import Again, Bury, BusUnavailable, DeadLetter, Deliver, Delivery, Done, Fate, RetryTiers
+from shared.bus.protocol import (
+    Again,
+    Bury,
+    BusUnavailable,
+    DeadLetter,
+    Deliver,
+    Delivery,
+    Done,
+    Fate,
+    RetryTiers,
+)
 from shared.database import Database, DatabaseUnavailable
 from shared.log import logger
 from shared.tables import BusMessage
@@ -138,7 +148,9 @@ class EmbeddedBus:
                     values = (
                         {"dead": True}
                         if rest is None
-                        else {"due_at": now() + timedelta(seconds=rest if delay is None else min(delay, rest))}
+                        else {
+                            "due_at": now() + timedelta(seconds=rest if delay is None else min(delay, rest))
+                        }
                     )
                     await session.execute(
                         update(BusMessage)
@@ -165,17 +177,19 @@ class EmbeddedBus:
         queue, _, message = identity.rpartition(":")
         return await self._change_dead(delete(BusMessage), queue, message)
 
-    async def _change_dead(self, change, queue: str, message: str) -> bool:  # type: ignore[no-untyped-def]
+    async def _change_dead(self, change: Update | Delete, queue: str, message: str) -> bool:
         this = (BusMessage.queue == queue, BusMessage.message == message, BusMessage.dead.is_(True))
         async with self._database.session() as session:
             return bool((await session.execute(change.where(*this).returning(BusMessage.sequence))).all())
 
     async def depths(self) -> dict[str, int]:
         query = (
-            select(BusMessage.queue, func.count()).where(BusMessage.dead.is_(False)).group_by(BusMessage.queue)
+            select(BusMessage.queue, func.count())
+            .where(BusMessage.dead.is_(False))
+            .group_by(BusMessage.queue)
         )
         async with self._database.reading() as session:
-            counted = {queue: count for queue, count in await session.execute(query)}
+            counted = {row[0]: row[1] for row in await session.execute(query)}
         return {queue: counted.get(queue, 0) for queue in topology.all_queues()}
 
     async def ping(self) -> None:

@@ -16,7 +16,17 @@ from aiormq.exceptions import AMQPError, DeliveryError
 
 from shared import topology
 from shared.bus.message import Message
-from shared.bus.protocol import Again, Bury, BusUnavailable, DeadLetter, Deliver, Delivery, Done, Fate, RetryTiers
+from shared.bus.protocol import (
+    Again,
+    Bury,
+    BusUnavailable,
+    DeadLetter,
+    Deliver,
+    Delivery,
+    Done,
+    Fate,
+    RetryTiers,
+)
 from shared.log import logger
 
 log = logger("bus")
@@ -140,7 +150,9 @@ class RabbitBus:
             async with asyncio.timeout(30):
                 await _all(
                     exchange.publish(
-                        _amqp(message), routing_key=message.name, mandatory=bool(topology.queues(message.name))
+                        _amqp(message),
+                        routing_key=message.name,
+                        mandatory=bool(topology.queues(message.name)),
                     )
                     for message in messages
                 )
@@ -179,7 +191,9 @@ class RabbitBus:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), self._reconnect)
 
-    async def _consume_once(self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event) -> None:
+    async def _consume_once(
+        self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event
+    ) -> None:
         connection = await self._connect()
         going: set[asyncio.Task[None]] = set()
         lost = asyncio.Event()

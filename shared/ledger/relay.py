@@ -66,7 +66,7 @@ class Relay:
                 .values(claimed_until=now() + IN_HAND)
                 .returning(OutboxEntry.sequence, OutboxEntry.content)
             )
-            rows = sorted(taken.tuples().all())
+            rows = sorted((row[0], row[1]) for row in taken)
         try:
             await self._bus.publish([Message.from_bytes(content) for _, content in rows])
         except BusUnavailable:

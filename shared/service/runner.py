@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 
 from shared import log as logs
@@ -78,7 +78,7 @@ def open_context(services: Sequence[Service], settings: Settings) -> Context:
     return Context(settings, Store(settings.data), bus, health, database, relay)
 
 
-def _around(context: Context) -> list["asyncio.Task[None]"]:
+def _around(context: Context) -> list[asyncio.Task[None]]:
     """What runs beside the services: the relay, and the health pages when they have a port of their own."""
     tasks = []
     if context.maybe_relay is not None:
@@ -153,14 +153,14 @@ async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None
     log.info("service stopped", service=service.name)
 
 
-async def _serve(service: Service, context: Context, ready: "health_pages.Callable[[], None]") -> None:
+async def _serve(service: Service, context: Context, ready: Callable[[], None]) -> None:
     assert service.serve is not None
     await service.serve(context, ready)
 
 
-async def _unless(stop: asyncio.Event, work: "health_pages.Awaitable[None]") -> None:
+async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
     """Do the work, or give it up when it is time to stop."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

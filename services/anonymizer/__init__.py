@@ -1,0 +1,1 @@
+"""The anonymizer: what leaves carries no identity, or does not leave."""

@@ -1,0 +1,62 @@
+"""What the anonymizer hands to the sender: the files of one de-identified part, as JSON in the store."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.store import Store, valid_uid
+
+
+def _uid(text: str) -> str:
+    if not valid_uid(text):
+        raise ValueError("not a UID")
+    return text
+
+
+Uid = Annotated[str, AfterValidator(_uid)]
+"""A UID that may become a file's name."""
+
+
+class ManifestError(Exception):
+    """A manifest is missing or does not say what it should; the text carries no value of it."""
+
+
+class ManifestInstance(BaseModel):
+    """One de-identified file; sizes in bytes, the path relative to the store."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    path: str
+    sop_instance_uid: Uid
+    sop_class_uid: Uid
+    transfer_syntax_uid: Uid
+    size: int = Field(ge=0)
+
+
+class Manifest(BaseModel):
+    """The files of a part, each SOP Instance UID once, under the UIDs that the destinations will see."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    study_instance_uid: Uid
+    series_instance_uid: Uid
+    instances: tuple[ManifestInstance, ...]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Manifest":
+        if len({instance.sop_instance_uid for instance in self.instances}) != len(self.instances):
+            raise ValueError("a SOP Instance UID twice")
+        return self
+
+
+def write_manifest(store: Store, path: str, manifest: Manifest) -> None:
+    """Put it into the store, whole or not at all."""
+    store.write(path, manifest.model_dump_json().encode())
+
+
+def read_manifest(store: Store, path: str) -> Manifest:
+    """Read it back; ManifestError when that cannot be."""
+    try:
+        return Manifest.model_validate_json((store / path).read_bytes())
+    except FileNotFoundError as error:
+        raise ManifestError("the manifest is not there") from error
+    except ValidationError as error:
+        raise ManifestError(f"the manifest has {error.error_count()} errors") from error
