@@ -20,6 +20,9 @@ from shared.tables.base import Base
 _TRANSIENT = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08003", "08006"}
 """SQLSTATE classes that mean "not now": serialization, deadlock, shutdown, too many connections, connection."""
 
+_SQLITE_TRANSIENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")
+"""The same for SQLite; what is wrong with a statement is not among them."""
+
 
 class DatabaseUnavailable(Exception):
     """The database cannot be reached, is shutting down, is full or is locked: try again later."""
@@ -56,9 +59,7 @@ class Database:
             async with self._sessions() as session:
                 await session.connection(execution_options={"fiona_reading": reading})
                 yield session
-                if reading:
-                    await session.rollback()
-                else:
+                if not reading:
                     await session.commit()
         except (DBAPIError, PoolTimeout) as error:
             if _is_unavailable(error):
@@ -129,8 +130,11 @@ def _number(*names: str) -> int:
 def _is_unavailable(error: DBAPIError | PoolTimeout) -> bool:
     if isinstance(error, PoolTimeout) or error.connection_invalidated:
         return True
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    return state in _TRANSIENT if state else isinstance(error, OperationalError | InterfaceError)
+    if state := getattr(error.orig, "sqlstate", None):
+        return state in _TRANSIENT
+    if code := getattr(error.orig, "sqlite_errorname", None):
+        return str(code).startswith(_SQLITE_TRANSIENT)
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def _came_from_driver(error: BaseException) -> bool:

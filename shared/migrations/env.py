@@ -1,6 +1,6 @@
 """Alembic's entry: migrations run on the connection that shared.database hands over."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
@@ -13,7 +13,7 @@ def ours(name: str | None, kind: str, _: Any) -> bool:
     return kind != "schema" or name in (None, "identity")
 
 
-def plainly(kind: str, item: Any, _: Any) -> str | bool:
+def plainly(kind: str, item: Any, _: Any) -> str | Literal[False]:
     """Our own types are written as what the database knows."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 

@@ -24,13 +24,13 @@ class Delivery(Base):
     quarantined: Mapped[int] = mapped_column(default=0)
     delivered: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
-    counted: Mapped[int | None] = mapped_column(doc="found at the destination afterwards; None: not asked yet")
+    counted: Mapped[int | None] = mapped_column(doc="found there afterwards; None: not asked yet")
     count_tries: Mapped[int] = mapped_column(default=0, doc="how often it was asked in vain")
     finished_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class SentInstance(Base):
-    """An instance that a destination has answered for, so that an interrupted part resumes where it stopped."""
+    """An instance that a destination has answered for: an interrupted part resumes where it stopped."""
 
     __tablename__ = "sent_instances"
     transfer: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -38,7 +38,7 @@ class SentInstance(Base):
     sop_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
     series_instance_uid: Mapped[str] = mapped_column(UID, doc="of the source")
     revision: Mapped[int]
-    status: Mapped[int] = mapped_column(doc="DIMSE status or its equivalent; services.sender.statuses says which is what")
+    status: Mapped[int] = mapped_column(doc="DIMSE status or its equivalent, see services.sender.statuses")
     tries: Mapped[int] = mapped_column(default=1, doc="answers so far")
     first_sent_at: Mapped[datetime] = mapped_column(default=now)
     sent_at: Mapped[datetime] = mapped_column(default=now)

@@ -24,8 +24,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assignments")),
     )
     op.create_index(op.f("ix_assignments_project"), "assignments", ["project"], unique=False)
+    op.create_index(op.f("ix_assignments_study_instance_uid"), "assignments", ["study_instance_uid"], unique=False)
+    op.create_table(
+        "association_instances",
+        sa.Column("association", sa.String(length=64), nullable=False),
+        sa.Column("path", sa.String(length=250), nullable=False),
+        sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("association", "path", name=op.f("pk_association_instances")),
+    )
     op.create_index(
-        op.f("ix_assignments_study_instance_uid"), "assignments", ["study_instance_uid"], unique=False
+        op.f("ix_association_instances_series_instance_uid"),
+        "association_instances",
+        ["series_instance_uid"],
+        unique=False,
     )
     op.create_table(
         "associations",
@@ -36,16 +47,13 @@ def upgrade() -> None:
         sa.Column("indexed", sa.Integer(), nullable=False),
         sa.Column("announced", sa.Integer(), nullable=True),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_associations")),
     )
+    op.create_index(op.f("ix_associations_finished_at"), "associations", ["finished_at"], unique=False)
     op.create_table(
         "bus_messages",
-        sa.Column(
-            "sequence",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("queue", sa.String(length=200), nullable=False),
         sa.Column("message", sa.String(length=36), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
@@ -55,9 +63,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=500), nullable=True),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_bus_messages")),
     )
-    op.create_index(
-        "ix_bus_messages_queue_dead_due_at", "bus_messages", ["queue", "dead", "due_at"], unique=False
-    )
+    op.create_index("ix_bus_messages_queue_dead_due_at", "bus_messages", ["queue", "dead", "due_at"], unique=False)
     op.create_table(
         "deliveries",
         sa.Column("transfer", sa.String(length=36), nullable=False),
@@ -67,11 +73,13 @@ def upgrade() -> None:
         sa.Column("parts", sa.Integer(), nullable=False),
         sa.Column("destinations", sa.JSON(), nullable=False),
         sa.Column("target_study_instance_uid", sa.String(length=64), nullable=False),
-        sa.Column("manifest", sa.String(length=250), nullable=False),
+        sa.Column("target_series_instance_uid", sa.String(length=64), nullable=True),
         sa.Column("quarantined", sa.Integer(), nullable=False),
         sa.Column("delivered", sa.Integer(), nullable=False),
         sa.Column("refused", sa.Integer(), nullable=False),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("counted", sa.Integer(), nullable=True),
+        sa.Column("count_tries", sa.Integer(), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint(
             "transfer", "destination", "series_instance_uid", "revision", name=op.f("pk_deliveries")
         ),
@@ -106,11 +114,7 @@ def upgrade() -> None:
         schema="identity",
     )
     op.create_index(
-        op.f("ix_identity_coupling_entries_project"),
-        "coupling_entries",
-        ["project"],
-        unique=False,
-        schema="identity",
+        op.f("ix_identity_coupling_entries_project"), "coupling_entries", ["project"], unique=False, schema="identity"
     )
     op.create_index(
         op.f("ix_identity_coupling_entries_study_instance_uid"),
@@ -155,25 +159,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("path", name=op.f("pk_instance_conflicts")),
     )
     op.create_index(
-        op.f("ix_instance_conflicts_sop_instance_uid"),
-        "instance_conflicts",
-        ["sop_instance_uid"],
-        unique=False,
+        op.f("ix_instance_conflicts_sop_instance_uid"), "instance_conflicts", ["sop_instance_uid"], unique=False
     )
     op.create_index(
-        op.f("ix_instance_conflicts_study_instance_uid"),
-        "instance_conflicts",
-        ["study_instance_uid"],
-        unique=False,
+        op.f("ix_instance_conflicts_study_instance_uid"), "instance_conflicts", ["study_instance_uid"], unique=False
     )
     op.create_table(
         "outbox",
-        sa.Column(
-            "sequence",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("sequence", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("message", sa.String(length=36), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -226,11 +219,12 @@ def upgrade() -> None:
         sa.Column("destination", sa.String(length=64), nullable=False),
         sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("first_sent_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "transfer", "destination", "sop_instance_uid", name=op.f("pk_sent_instances")
-        ),
+        sa.PrimaryKeyConstraint("transfer", "destination", "sop_instance_uid", name=op.f("pk_sent_instances")),
     )
     op.create_table(
         "studies",
@@ -268,9 +262,7 @@ def upgrade() -> None:
         sa.Column("patient_name", sa.String(length=200), nullable=True),
         sa.Column("event", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["project"], ["projects.name"], name=op.f("fk_routing_rules_project_projects")
-        ),
+        sa.ForeignKeyConstraint(["project"], ["projects.name"], name=op.f("fk_routing_rules_project_projects")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_routing_rules")),
     )
     op.create_table(
@@ -282,16 +274,15 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=128), nullable=True),
         sa.Column("sop_class_uid", sa.String(length=64), nullable=True),
         sa.Column("classify_types", sa.JSON(), nullable=False),
+        sa.Column("refused_types", sa.JSON(), nullable=False),
+        sa.Column("expected", sa.Integer(), nullable=True),
         sa.Column("header", sa.JSON(), nullable=False),
         sa.Column("instance_count", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("open_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_instance_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("open_associations", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["study_instance_uid"],
-            ["studies.study_instance_uid"],
-            name=op.f("fk_series_study_instance_uid_studies"),
+            ["study_instance_uid"], ["studies.study_instance_uid"], name=op.f("fk_series_study_instance_uid_studies")
         ),
         sa.PrimaryKeyConstraint("series_instance_uid", name=op.f("pk_series")),
     )
@@ -313,18 +304,14 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=500), nullable=True),
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["assignment"], ["assignments.id"], name=op.f("fk_transfers_assignment_assignments")
-        ),
+        sa.ForeignKeyConstraint(["assignment"], ["assignments.id"], name=op.f("fk_transfers_assignment_assignments")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transfers")),
     )
     op.create_index(op.f("ix_transfers_assignment"), "transfers", ["assignment"], unique=False)
     op.create_index(op.f("ix_transfers_project"), "transfers", ["project"], unique=False)
     op.create_index(op.f("ix_transfers_requested_at"), "transfers", ["requested_at"], unique=False)
     op.create_index(op.f("ix_transfers_state"), "transfers", ["state"], unique=False)
-    op.create_index(
-        op.f("ix_transfers_study_instance_uid"), "transfers", ["study_instance_uid"], unique=False
-    )
+    op.create_index(op.f("ix_transfers_study_instance_uid"), "transfers", ["study_instance_uid"], unique=False)
     op.create_table(
         "instances",
         sa.Column("sop_instance_uid", sa.String(length=64), nullable=False),
@@ -344,12 +331,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sop_instance_uid", name=op.f("pk_instances")),
     )
-    op.create_index(
-        "ix_instances_series_revision", "instances", ["series_instance_uid", "revision"], unique=False
-    )
-    op.create_index(
-        op.f("ix_instances_study_instance_uid"), "instances", ["study_instance_uid"], unique=False
-    )
+    op.create_index("ix_instances_series_revision", "instances", ["series_instance_uid", "revision"], unique=False)
+    op.create_index(op.f("ix_instances_study_instance_uid"), "instances", ["study_instance_uid"], unique=False)
     op.create_table(
         "transfer_parts",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -363,16 +346,10 @@ def upgrade() -> None:
         sa.Column("quarantined", sa.Integer(), nullable=False),
         sa.Column("delivered", sa.Integer(), nullable=True),
         sa.Column("refused", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["transfer"], ["transfers.id"], name=op.f("fk_transfer_parts_transfer_transfers")
-        ),
+        sa.ForeignKeyConstraint(["transfer"], ["transfers.id"], name=op.f("fk_transfer_parts_transfer_transfers")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer_parts")),
         sa.UniqueConstraint(
-            "transfer",
-            "series_instance_uid",
-            "revision",
-            "destination",
-            name=op.f("uq_transfer_parts_transfer"),
+            "transfer", "series_instance_uid", "revision", "destination", name=op.f("uq_transfer_parts_transfer")
         ),
     )
     op.create_index(op.f("ix_transfer_parts_assignment"), "transfer_parts", ["assignment"], unique=False)
@@ -417,22 +394,19 @@ def downgrade() -> None:
     op.drop_table("study_identities", schema="identity")
     op.drop_table("patient_identities", schema="identity")
     op.drop_index(
-        op.f("ix_identity_coupling_entries_study_instance_uid"),
-        table_name="coupling_entries",
-        schema="identity",
+        op.f("ix_identity_coupling_entries_study_instance_uid"), table_name="coupling_entries", schema="identity"
     )
-    op.drop_index(
-        op.f("ix_identity_coupling_entries_project"), table_name="coupling_entries", schema="identity"
-    )
-    op.drop_index(
-        op.f("ix_identity_coupling_entries_accession_hash"), table_name="coupling_entries", schema="identity"
-    )
+    op.drop_index(op.f("ix_identity_coupling_entries_project"), table_name="coupling_entries", schema="identity")
+    op.drop_index(op.f("ix_identity_coupling_entries_accession_hash"), table_name="coupling_entries", schema="identity")
     op.drop_table("coupling_entries", schema="identity")
     op.drop_table("destinations")
     op.drop_table("deliveries")
     op.drop_index("ix_bus_messages_queue_dead_due_at", table_name="bus_messages")
     op.drop_table("bus_messages")
+    op.drop_index(op.f("ix_associations_finished_at"), table_name="associations")
     op.drop_table("associations")
+    op.drop_index(op.f("ix_association_instances_series_instance_uid"), table_name="association_instances")
+    op.drop_table("association_instances")
     op.drop_index(op.f("ix_assignments_study_instance_uid"), table_name="assignments")
     op.drop_index(op.f("ix_assignments_project"), table_name="assignments")
     op.drop_table("assignments")

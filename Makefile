@@ -1,0 +1,55 @@
+# `make help` lists what there is to make.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+CODE := services shared cli tests benchmarks scripts
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run check test bench locks format clean
+
+help: ## What there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build/.runtime: requirements.lock pyproject.toml scripts/setup-venv.sh
+	@scripts/setup-venv.sh requirements.lock
+	@mkdir -p build && touch $@
+
+build/.develop: build/.runtime requirements-dev.lock
+	@scripts/setup-venv.sh requirements-dev.lock
+	@touch $@
+
+build/.bench: build/.develop requirements-bench.lock
+	@scripts/setup-venv.sh requirements-bench.lock
+	@touch $@
+
+setup: build/.develop ## The environment in .venv, with the tools of development
+
+demo: build/.runtime ## Start the whole gateway, push real DICOM through it, show what came out
+	@$(PYTHON) -m cli.demo
+
+run: build/.runtime ## The same set-up, serving until Ctrl-C
+	@$(PYTHON) -m cli.demo --serve
+
+check: build/.develop ## Style, types, walls, unit and contract tests
+	.venv/bin/ruff check $(CODE)
+	.venv/bin/ruff format --check $(CODE)
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m pytest -q tests/unit tests/contract
+
+test: build/.develop ## Every test, against the real components (installed when root)
+	@scripts/install-components.sh
+	$(PYTHON) -m pytest tests
+
+bench: build/.bench ## Speed beside the peers, as ratios: a table and build/bench.json
+	@scripts/install-components.sh rabbitmq postgres orthanc dcmtk gdcm
+	@$(PYTHON) -m benchmarks
+
+locks: ## Write the hashed locks anew from pyproject.toml
+	@scripts/lock.sh
+
+format: build/.develop ## Let ruff put everything in order
+	.venv/bin/ruff check --fix $(CODE)
+	.venv/bin/ruff format $(CODE)
+
+clean: ## Forget the environment and all that was built
+	rm -rf .venv build

@@ -1,0 +1,1 @@
+"""The whole gateway as its users meet it."""

@@ -1,0 +1,153 @@
+"""The gateway as separate processes on real components, each of which may be killed and started again."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.components.process import LOOPBACK, accepts, free_port, wait_until
+from tests.components.server import Server
+
+SERVICES = ("receiver", "indexer", "router", "anonymizer", "sender", "api")
+ROOT = Path(__file__).parent.parent.parent
+
+
+class ServiceProcess(Server):
+    """`python -m services NAME…` with an environment; ready when its health port says so."""
+
+    start_timeout = 60
+
+    def __init__(self, names: tuple[str, ...], folder: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(folder)
+        self.name = "-".join(names)  # type: ignore[misc]
+        self.names = names
+        self.health_port = free_port()
+        self._environment = dict(environment)
+        self.wait_for_ready = True
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "services", *self.names]
+
+    def environment(self) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("FIONA_")}
+        return inherited | self._environment | {"FIONA_HEALTH_PORT": str(self.health_port), "PYTHONPATH": str(ROOT)}
+
+    def ready(self) -> bool:
+        if not self.wait_for_ready:
+            return accepts(self.health_port)
+        try:
+            return httpx.get(f"http://{LOOPBACK}:{self.health_port}/readyz", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+class Gateway:
+    """All services, one process each (or as grouped), on the given bus and database."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        groups: tuple[tuple[str, ...], ...] = tuple((name,) for name in SERVICES),
+    ) -> None:
+        self.data = folder / "data"
+        self.dicom_port, self.api_port = free_port(), free_port()
+        settings = {
+            "FIONA_DATA": str(self.data),
+            "FIONA_RECEIVER_PORT": str(self.dicom_port),
+            "FIONA_API_PORT": str(self.api_port),
+            "FIONA_INDEXER_QUIET_SECONDS": "2",
+            "FIONA_INDEXER_QUIET_AGREED_SECONDS": "1",
+            "FIONA_BUS_RETRY_SECONDS": "[1, 2, 5, 10, 30]",
+            **(environment or {}),
+        }
+        self.processes = {names[0]: ServiceProcess(names, folder / names[0], settings) for names in groups}
+
+    def start(self) -> None:
+        """Start every process; they may start in any order, so all at once."""
+        for process in self.processes.values():
+            process.wait_for_ready = False
+            process.start()
+        wait_until(self.ready, 90, "the gateway")
+
+    def ready(self) -> bool:
+        """Whether every process says that it is."""
+        for process in self.processes.values():
+            process.wait_for_ready = True
+        return all(process.running and process.ready() for process in self.processes.values())
+
+    def kill(self) -> None:
+        """End them all at once."""
+        for process in self.processes.values():
+            process.kill()
+
+    def logs(self) -> str:
+        """All that the processes have logged."""
+        return "\n".join(process.log.read_text(errors="replace") for process in self.processes.values())
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """A REST call; waits for an api that is just being restarted."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                answer = httpx.request(
+                    method, f"http://{LOOPBACK}:{self.api_port}/api/v1{path}", timeout=30, **arguments
+                )
+                if answer.status_code < 500 or time.monotonic() > deadline:
+                    break
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def add_project(self, name: str, destination: Mapping[str, Any]) -> None:
+        """A destination called `research` and a project that goes there."""
+        self.call("POST", "/destinations", json={"name": "research", **destination})
+        self.call("POST", "/projects", json={"name": name, "destinations": ["research"]})
+
+    def assign(self, study_uid: str, project: str, participant: str) -> None:
+        """Say whose study it is, as soon as it is known."""
+        wait_until(lambda: self._known(study_uid), 120, "the study in the catalogue", every=0.2)
+        body = {"project": project, "participant": participant}
+        self.call("POST", f"/studies/{study_uid}/assignments", json=body)
+
+    def _known(self, study_uid: str) -> bool:
+        return any(item["study_instance_uid"] == study_uid for item in self.call("GET", "/studies")["items"])
+
+    def transfers(self) -> list[dict[str, Any]]:
+        """All transfers."""
+        items: list[dict[str, Any]] = self.call("GET", "/transfers")["items"]
+        return items
+
+    def wait_delivered(self, instances: int, timeout: float = 180) -> list[dict[str, Any]]:
+        """Wait until completed transfers account for so many instances, and nothing else is under way."""
+
+        def done() -> bool:
+            found = self.transfers()
+            over = all(item["state"] in ("completed", "quarantined", "failed") for item in found)
+            return over and sum(item["instances"] for item in found) >= instances
+
+        wait_until(done, timeout, f"{instances} instances delivered", every=0.5)
+        return self.transfers()
+
+
+@contextmanager
+def running(gateway: Gateway) -> Iterator[Gateway]:
+    """Started for the block, killed after it; the tail of every log is shown when the block fails."""
+    try:
+        gateway.start()
+        yield gateway
+    except BaseException:
+        for process in gateway.processes.values():
+            if process.log.exists():
+                print(f"--- {process.name}\n{process.process.tail(15)}")
+        raise
+    finally:
+        gateway.kill()

@@ -1,0 +1,50 @@
+"""Where settings come from, and in which order."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import FionaSettings, Settings
+
+
+class PartSettings(FionaSettings):
+    model_config = SettingsConfigDict(env_prefix="FIONA_RECEIVER_", frozen=True)
+    port: int = 11112
+    ae_titles: str = "FIONA"
+
+
+def test_defaults_need_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings()
+    assert settings.bus() == "embedded:"
+    assert settings.database() == f"sqlite+aiosqlite:///{tmp_path}/data/fiona.sqlite"
+
+
+def test_a_secret_may_be_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql+asyncpg://u:p@db/fiona\n")
+    monkeypatch.setenv("FIONA_DATABASE_URL_FILE", str(tmp_path / "url"))
+    settings = Settings()
+    assert settings.database() == "postgresql+asyncpg://u:p@db/fiona"
+    assert "u:p@" not in repr(settings)
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("amqp://file/")
+    monkeypatch.setenv("FIONA_BUS_URL_FILE", str(tmp_path / "url"))
+    monkeypatch.setenv("FIONA_BUS_URL", "amqp://environment/")
+    assert Settings().bus() == "amqp://environment/"
+
+
+def test_the_originals_config_is_understood(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    content = {
+        "DICOMIP": "10.0.0.5", "DICOMPORT": "4006", "DICOMAETITLE": "FIONA2", "DATADIR": str(tmp_path / "site"),
+        "LOCALTIMEZONE": "Europe/Berlin", "SCANNERIP": "10.0.0.9", "PROJECTTOKEN": "",
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    monkeypatch.setenv("FIONA_CONFIG", str(tmp_path / "config.json"))
+    monkeypatch.setenv("FIONA_TIMEZONE", "Europe/Oslo")
+    settings, part = Settings(), PartSettings()
+    assert (settings.data, settings.timezone) == (tmp_path / "site", "Europe/Oslo")
+    assert (part.port, part.ae_titles) == (4006, "FIONA2")
