@@ -31,7 +31,9 @@ async def test_the_migrations_lead_to_the_tables_of_the_code(postgres_database: 
 async def test_sqlite_has_the_same_tables_in_one_file(sqlite: Database) -> None:
     def columns(connection: Connection) -> dict[str, set[str]]:
         inspector = inspect(connection)
-        return {table: {column["name"] for column in inspector.get_columns(table)} for table in inspector.get_table_names()}
+        return {
+            table: {column["name"] for column in inspector.get_columns(table)} for table in inspector.get_table_names()
+        }
 
     async with sqlite.engine.connect() as connection:
         found = await connection.run_sync(columns)
@@ -48,10 +50,13 @@ async def test_migrating_at_once_and_again_is_harmless(postgres_database: str) -
 
 
 async def test_what_was_raised_inside_is_rolled_back(database: Database) -> None:
-    with pytest.raises(RuntimeError):
+    async def write_and_fail() -> None:
         async with database.session() as session:
             await insert_new(session, Participant, [{"project": "PROJECT", "name": "P1"}])
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await write_and_fail()
     async with database.reading() as session:
         assert list(await session.scalars(select(Participant))) == []
 

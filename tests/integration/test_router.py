@@ -44,9 +44,12 @@ async def catalogue(database: Database) -> Database:
         )
         session.add(
             Study(
-                study_instance_uid=STUDY, patient=PATIENT, accession_hash=VAULT.hash("accession", "ACC1"),
-                calling_aet="CT1", called_aet="FIONA",
-            )  # fmt: skip
+                study_instance_uid=STUDY,
+                patient=PATIENT,
+                accession_hash=VAULT.hash("accession", "ACC1"),
+                calling_aet="CT1",
+                called_aet="FIONA",
+            )
         )
         session.add(
             Project(name="PROJECT", encrypted_key=b"", destinations=["research"], participant_pattern="(8DISC|P).*")
@@ -64,11 +67,18 @@ async def arrive(database: Database, series: str, count: int, revision: int = 1)
             await session.flush()
         session.add_all(
             Instance(
-                sop_instance_uid=f"{series}.{revision}.{number}", series_instance_uid=series, study_instance_uid=STUDY,
-                sop_class_uid="1", transfer_syntax_uid="1", path="x", size=1, association="a", revision=revision,
+                sop_instance_uid=f"{series}.{revision}.{number}",
+                series_instance_uid=series,
+                study_instance_uid=STUDY,
+                sop_class_uid="1",
+                transfer_syntax_uid="1",
+                path="x",
+                size=1,
+                association="a",
+                revision=revision,
             )
             for number in range(count)
-        )  # fmt: skip
+        )
     return SeriesArrived(
         study_instance_uid=STUDY, series_instance_uid=series, revision=revision, instances=count, total=count
     )
@@ -182,17 +192,28 @@ async def test_nobody_claims(catalogue: Database) -> None:
 
 def anonymized(request: TransferRequested, instances: int, quarantined: int) -> SeriesAnonymized:
     return SeriesAnonymized(
-        transfer=request.transfer, parts=1, destinations=request.destinations, project=request.project,
-        series_instance_uid=request.series_instance_uid, revision=1, target_study_instance_uid="2.25.1",
-        manifest="m", instances=instances, quarantined=quarantined,
-    )  # fmt: skip
+        transfer=request.transfer,
+        parts=1,
+        destinations=request.destinations,
+        project=request.project,
+        series_instance_uid=request.series_instance_uid,
+        revision=1,
+        target_study_instance_uid="2.25.1",
+        manifest="m",
+        instances=instances,
+        quarantined=quarantined,
+    )
 
 
 def delivered(request: TransferRequested, count: int) -> SeriesDelivered:
     return SeriesDelivered(
-        transfer=request.transfer, destination="research", series_instance_uid=request.series_instance_uid,
-        revision=1, delivered=count, refused=0,
-    )  # fmt: skip
+        transfer=request.transfer,
+        destination="research",
+        series_instance_uid=request.series_instance_uid,
+        revision=1,
+        delivered=count,
+        refused=0,
+    )
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def test_the_first_claim_of_a_project_counts() -> None:
     assert [claim.participant for claim in first_per_project(claims)] == ["1", "2"]
 
 
+UNFIT = "the participant does not fit the project's naming pattern"
 PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e"], active=True)
 
 
@@ -58,7 +59,11 @@ PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e"], a
     ("claim", "project", "why"),
     [
         (Claim("PROJECT", "P1", "e", ""), PROJECT, None),
-        (Claim("PROJECT", "Hansen^Kari", "e", ""), PROJECT, "the participant does not fit the project's naming pattern"),
+        (
+            Claim("PROJECT", "Hansen^Kari", "e", ""),
+            PROJECT,
+            "the participant does not fit the project's naming pattern",
+        ),
         (Claim("PROJECT", "P1x", "e", ""), PROJECT, "the participant does not fit the project's naming pattern"),
         (Claim("PROJECT", "P1", "other", ""), PROJECT, "the project has no such event"),
         (Claim("PROJECT", "P1", "e", ""), None, "there is no such project"),
