@@ -2,13 +2,15 @@
 
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from shared.service import Service, main
+if TYPE_CHECKING:
+    from shared.service import Service
 
 NAMES = ("receiver", "indexer", "router", "anonymizer", "sender", "api")
 
 
-def load(name: str) -> Service:
+def load(name: str) -> "Service":
     """The composition of a service; SystemExit names those that exist when there is none of that name."""
     if name not in NAMES:
         raise SystemExit(f"no service {name!r}; there are: {', '.join(NAMES)}")
@@ -17,4 +19,7 @@ def load(name: str) -> Service:
 
 
 if __name__ == "__main__":
+    # Imported here because worker processes import this module again, and need none of it.
+    from shared.service import main
+
     main(*(load(name) for name in sys.argv[1:] or NAMES))

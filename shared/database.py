@@ -36,6 +36,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.sqlite else _postgresql_engine(url)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._migrated = False
         self._writer = asyncio.Lock() if self.sqlite else nullcontext()
 
     @asynccontextmanager
@@ -79,6 +80,8 @@ class Database:
         """Bring the schema to the version that this code knows; of many at once, one does it."""
         from shared.migrations import upgrade
 
+        if self._migrated:
+            return
         try:
             if self.sqlite and self.url.database and self.url.database != ":memory:":
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +91,7 @@ class Database:
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")}
                     )
                 await connection.run_sync(upgrade)
+            self._migrated = True
         except (OperationalError, InterfaceError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 

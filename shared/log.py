@@ -99,7 +99,7 @@ def configure(level: str = "INFO", stream: Any = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.captureWarnings(True)
-    for noisy in ("pynetdicom", "pydicom", "aio_pika", "aiormq", "httpx", "py.warnings"):
+    for noisy in ("pynetdicom", "pydicom", "aio_pika", "aiormq", "httpx", "py.warnings", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

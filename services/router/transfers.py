@@ -36,7 +36,11 @@ async def request_missing(session: AsyncSession, assignment: Assignment, reason:
     session.add(transfer)
     await session.flush()
     if not project.destinations:
-        transfer.state, transfer.error, transfer.finished_at = "failed", "the project has no destination", now()
+        transfer.state, transfer.error, transfer.finished_at = (
+            "failed",
+            "the project has no destination",
+            now(),
+        )
         return []
     session.add_all(
         TransferPart(

@@ -65,22 +65,26 @@ def claim(store: Store, file: Path, study_uid: str, sop_uid: str) -> Place:
 def same_dataset(one: Path, other: Path) -> bool:
     """Whether two files hold the same bytes in the same transfer syntax, whatever their meta says besides."""
     try:
-        with one.open("rb") as a, other.open("rb") as b:
-            with mmap(a.fileno(), 0, access=ACCESS_READ) as x, mmap(b.fileno(), 0, access=ACCESS_READ) as y:
-                first, second = read_meta(x), read_meta(y)
-                if first.transfer_syntax_uid != second.transfer_syntax_uid:
-                    return False
-                i, j = first.dataset, second.dataset
-                if len(x) - i != len(y) - j:
-                    return False
-                return all(x[i + n : i + n + _CHUNK] == y[j + n : j + n + _CHUNK] for n in range(0, len(x) - i, _CHUNK))
+        with _mapped(one) as x, _mapped(other) as y:
+            first, second = read_meta(x), read_meta(y)
+            if first.transfer_syntax_uid != second.transfer_syntax_uid:
+                return False
+            i, j, size = first.dataset, second.dataset, len(x) - first.dataset
+            if len(y) - j != size:
+                return False
+            return all(x[i + n : i + n + _CHUNK] == y[j + n : j + n + _CHUNK] for n in range(0, size, _CHUNK))
     except (Unparsable, ValueError):
         return False
 
 
+def _mapped(file: Path) -> mmap:
+    with file.open("rb") as handle:
+        return mmap(handle.fileno(), 0, access=ACCESS_READ)
+
+
 def _digest(file: Path) -> str:
     """SHA-256 over transfer syntax and dataset."""
-    with file.open("rb") as handle, mmap(handle.fileno(), 0, access=ACCESS_READ) as content:
+    with _mapped(file) as content:
         meta = read_meta(content)
         digest = sha256(meta.transfer_syntax_uid.encode("latin-1"))
         for start in range(meta.dataset, len(content), _CHUNK):

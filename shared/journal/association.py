@@ -16,13 +16,14 @@ from shared.dicom.scan import Buffer
 from shared.journal.draft import Draft
 from shared.journal.metrics import OWED
 from shared.journal.outcome import Outcome, Record
-from shared.journal.owed import Entry, entries, read_entry
+from shared.journal.owed import entries, read_entry
 from shared.store import sync_folder
 
 if TYPE_CHECKING:
     from shared.journal.journal import Journal
 
 FACTS = "association.json"
+FILE_MODE = 0o640
 
 
 class Facts(NamedTuple):
@@ -50,6 +51,7 @@ class Association:
         self.closed = False
         self._folder = folder
         self._descriptor = -1
+        self._spare: tuple[Path, int] | None = None
         self._pending: deque[Record] = deque()
         self._spilled = False
         self._lock = Lock()
@@ -70,14 +72,15 @@ class Association:
             # The facts are durable before the first answer: without them nothing was acknowledged.
             facts = Facts(folder.name, "", "", "", "")
         found = entries(folder)
+        # Another size than the name says: the power failed before that one was acknowledged.
+        torn = [entry for entry in found.owed if entry.path.stat().st_size != entry.size]
+        for path in (*found.drafts, *(entry.path for entry in torn)):
+            path.unlink(missing_ok=True)
         self = cls(journal, folder, facts)
         self.published = found.published
-        self.kept = found.owed[-1].number if found.owed else found.published
-        self._spilled = True
-        self.closed = True
-        for leftover in found.leftover:
-            leftover.unlink(missing_ok=True)
-        OWED.inc(len(found.owed))
+        self.kept = max((entry.number for entry in found.owed if entry not in torn), default=found.published)
+        self._spilled = self.closed = True
+        OWED.inc(self.owed)
         if self.kept == 0:
             self.remove()
             return None
@@ -89,7 +92,7 @@ class Association:
         return self.kept + 1
 
     def make_folder(self) -> Path:
-        """The folder with the association's facts, durable when this returns; OSError leaves nothing behind."""
+        """The folder with the association's facts, durable when this returns."""
         if self._descriptor < 0:
             self._folder.mkdir(exist_ok=True)
             draft = self._folder / f".{FACTS}"
@@ -103,6 +106,20 @@ class Association:
             self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self._folder
 
+    def new_file(self) -> tuple[Path, int]:
+        """An empty `.part` file for the next instance, open for writing."""
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            return spare
+        file = self.make_folder() / f"{uuid4().hex}.part"
+        return file, os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+
+    def prepare(self) -> None:
+        """Make the next file ahead, while the sender is busy; of no consequence if it fails."""
+        if self._spare is None and self._descriptor >= 0:
+            with suppress(OSError):
+                self._spare = self.new_file()
+
     def sync(self) -> None:
         """Make the names of its entries durable."""
         os.fsync(self._descriptor)
@@ -114,7 +131,7 @@ class Association:
     def store(
         self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, dataset: Iterable[Buffer]
     ) -> Outcome:
-        """Store an instance whose dataset (without File Meta) is at hand in chunks; nothing stays if one raises."""
+        """Store an instance whose dataset (no File Meta) comes in chunks; nothing stays if one raises."""
         draft = self.begin(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         try:
             for chunk in dataset:
@@ -146,31 +163,24 @@ class Association:
         return self._reread(last, most)
 
     def _reread(self, last: int, most: int) -> list[Record]:
-        """From disk, up to entry `last`: a later one is still in its thread's hands."""
-        waiting = [entry for entry in entries(self._folder).owed if self.published < entry.number <= last]
+        """From disk, up to entry `last`: a later one may still be in its thread's hands."""
         records: list[Record] = []
-        done = self.published
-        for entry in waiting[:most]:
+        for entry in entries(self._folder).owed:
+            if not self.published < entry.number <= last:
+                continue
             record = read_entry(self.journal.store, entry)
-            if record is not None:
-                records.append(record)
-            else:
-                self._gave_up(entry)
-            done = entry.number
-        if not records and len(waiting) > most:
-            return self._reread(last, most)
-        with self._lock:
-            if not waiting:
+            if record is None:
+                OWED.dec()
+                self.journal.set_aside(entry.path)
+                continue
+            records.append(record)
+            if len(records) == most:
+                return records
+        if not records:
+            with self._lock:
                 self.published = last
                 self._spilled = self.kept != last
-            elif not records:
-                self.published = done
         return records
-
-    def _gave_up(self, entry: Entry) -> None:
-        """A duplicate that a crash left is dropped; what cannot be read any more is set aside for a person."""
-        OWED.dec()
-        self.journal.set_aside(entry.path) if entry.path.exists() else None
 
     def settle(self, records: list[Record]) -> None:
         """The bus has these: once their places in the archive are durable, they are no longer owed."""
@@ -215,6 +225,11 @@ class Association:
             self.journal.news(None)
 
     def _let_go(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare[1])
+            with suppress(OSError):
+                self._spare[0].unlink()
+            self._spare = None
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

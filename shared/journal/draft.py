@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_BUFFERS = 1000
 """A writev takes at most IOV_MAX (1024) buffers."""
 
-FILE_MODE = 0o640
+_WINDOW = 8 << 20
 
 
 class Draft:
@@ -37,6 +37,8 @@ class Draft:
         self._descriptor = -1
         self._size = 0
         self._start = 0
+        self._sent_off = 0
+        self._meta = b""
         self._file: Path | None = None
         self._refused = judge_request(*self._request)
         if self._refused is None:
@@ -76,13 +78,13 @@ class Draft:
             self.discard()
 
     def _create(self) -> None:
-        self._file = self._association.make_folder() / f"{self._association.next_number:08d}.part"
-        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
-        meta = write_meta(*self._request)
-        self._start = self._size = len(meta)
-        self._append([meta], counted=True)
+        self._file, self._descriptor = self._association.new_file()
+        self._meta = write_meta(*self._request)
+        self._start = len(self._meta)
 
-    def _append(self, fragments: Sequence[Buffer], counted: bool = False) -> None:
+    def _append(self, fragments: Sequence[Buffer]) -> None:
+        if not self._size:
+            fragments = [self._meta, *fragments]
         for first in range(0, len(fragments), _MOST_BUFFERS):
             some = fragments[first : first + _MOST_BUFFERS]
             asked = sum(map(len, some))
@@ -92,11 +94,25 @@ class Draft:
                 rest = memoryview(b"".join(some))[done:]
                 while rest:
                     rest = rest[os.write(self._descriptor, rest) :]
-            if not counted:
-                self._size += asked
+            self._size += asked
+        if self._size - self._sent_off >= _WINDOW:
+            self._send_off()
+
+    def _send_off(self) -> None:
+        """Have the kernel begin writing to the disk, so that little is left for the fsync of a large object.
+
+        The first window stays in memory: the header in it is read again.
+        """
+        if self._sent_off:
+            os.posix_fadvise(
+                self._descriptor, self._sent_off, self._size - self._sent_off, os.POSIX_FADV_DONTNEED
+            )
+        self._sent_off = self._size
 
     def _commit(self) -> Outcome:
         assert self._file is not None
+        if not self._size:
+            self._append([])
         with mmap(self._descriptor, self._size, access=ACCESS_READ) as content:
             found = judge_dataset(content, self._start, *self._request)
         if isinstance(found, Outcome):

@@ -2,8 +2,8 @@
 
 from prometheus_client import Counter, Gauge
 
-OWED = Gauge("fiona_journal_owed_instances", "Instances acknowledged to a sender that the bus has not got yet")
+OWED = Gauge("fiona_journal_owed_instances", "Instances acknowledged that the bus has not got yet")
 PUBLISHED = Counter("fiona_journal_published_instances_total", "Instances that the bus has taken over")
-RECOVERED = Counter("fiona_journal_recovered_associations_total", "Associations taken over from a dead process")
+RECOVERED = Counter("fiona_journal_recovered_associations_total", "Associations a dead process left")
 SET_ASIDE = Counter("fiona_journal_set_aside_total", "Owed files that could not be read any more")
 """Not zero: a disk has lost what it had promised to keep."""

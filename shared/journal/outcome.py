@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
 
 class Refusal(IntEnum):
-    """C-STORE status (PS3.4 Table B.2-1) and STOW-RS Failure Reason (PS3.18 §I.2.2) of an instance not kept."""
+    """C-STORE status (PS3.4 Table B.2-1) and STOW-RS Failure Reason (PS3.18 §I.2.2) of what was not kept."""
 
     PROCESSING_FAILURE = 0x0110
     OUT_OF_RESOURCES = 0xA700

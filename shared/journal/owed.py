@@ -30,32 +30,23 @@ class Entries(NamedTuple):
 
     published: int
     owed: list[Entry]
-    leftover: list[Path]
+    drafts: list[Path]
 
 
 def entries(folder: Path) -> Entries:
-    """List a folder; `leftover` may be deleted once nobody writes to it any more."""
+    """List a folder, the owed in order; `drafts` may be deleted once nobody writes there any more."""
     published = 0
     owed: list[Entry] = []
-    leftover: list[Path] = []
-    try:
-        names = sorted(os.listdir(folder))
-    except FileNotFoundError:
-        return Entries(0, [], [])
-    for name in names:
+    drafts: list[Path] = []
+    for name in sorted(os.listdir(folder)):
         path = folder / name
         if match := _PUBLISHED.fullmatch(name):
             published = max(published, int(match[1]))
         elif match := _OWED.fullmatch(name):
-            entry = Entry(int(match[1]), int(match[2]), path)
-            if path.stat().st_size == entry.size:
-                owed.append(entry)
-            else:
-                # The power failed before this one was acknowledged.
-                leftover.append(path)
+            owed.append(Entry(int(match[1]), int(match[2]), path))
         elif name.endswith(".part") or name.startswith("."):
-            leftover.append(path)
-    return Entries(published, owed, leftover)
+            drafts.append(path)
+    return Entries(published, owed, drafts)
 
 
 def read_entry(store: Store, entry: Entry) -> Record | None:

@@ -108,9 +108,7 @@ def findscu(
     return run("findscu", ROOTS[root], *names, *asked, *options, host, str(port), timeout=timeout)
 
 
-def find_responses(
-    port: int, keys: Sequence[str], root: str = "study", called: str = "FIONA"
-) -> list[Dataset]:
+def find_responses(port: int, keys: Sequence[str], root: str = "study", called: str = "FIONA") -> list[Dataset]:
     """The identifiers that a C-FIND brought back; CalledProcessError when findscu failed."""
     with TemporaryDirectory() as folder:
         findscu(port, keys, root, called, options=("-X", "-od", folder)).check_returncode()

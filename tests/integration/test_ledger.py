@@ -169,9 +169,7 @@ async def test_several_relays_lose_nothing_and_publish_nothing_twice(database: D
             pass
 
     await asyncio.gather(*(empty(relay) for relay in relays))
-    assert sorted(message.id for message in bus.published) == sorted(
-        Message.of(event(n)).id for n in range(1200)
-    )
+    assert sorted(message.id for message in bus.published) == sorted(Message.of(event(n)).id for n in range(1200))
 
 
 async def test_a_relay_that_died_is_followed_by_another(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,153 @@
+"""The gateway's REST interface: answers as plain JSON, problems as Failures."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from cli.failure import Code, Failure
+
+DEFAULT = "http://127.0.0.1:8080"
+PAGE = 1000
+Item = dict[str, Any]
+Answer = TypeVar("Answer")
+
+CODES: dict[int, Code] = {
+    404: Code.NOT_FOUND,
+    409: Code.CONFLICT,
+    502: Code.UNREACHABLE,
+    503: Code.UNREACHABLE,
+    504: Code.UNREACHABLE,
+}
+"""HTTP status -> exit code; any other error is 1."""
+
+
+def address() -> str:
+    """Where the gateway is: FIONA_API."""
+    return os.environ.get("FIONA_API", "").rstrip("/") or DEFAULT
+
+
+class Client:
+    """One connection to the gateway; every method raises Failure.
+
+    Proxies of the environment are not used: what is asked here may name patients.
+    """
+
+    def __init__(self, base: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        self.base = base or address()
+        try:
+            self._http = httpx.Client(
+                base_url=self.base, transport=transport, timeout=60, trust_env=False, follow_redirects=False
+            )
+        except httpx.InvalidURL as error:
+            raise Failure(f"FIONA_API is not an address: {self.base}", Code.USAGE) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET below /api/v1; parameters that are None are left out."""
+        return self._json(self._send("GET", f"/api/v1{path}", params=params))
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Any:
+        """POST below /api/v1; what is None in the body is left out."""
+        content = {key: value for key, value in (body or {}).items() if value is not None}
+        return self._json(self._send("POST", f"/api/v1{path}", params=params, json=content))
+
+    def delete(self, path: str) -> None:
+        """DELETE below /api/v1."""
+        self._send("DELETE", f"/api/v1{path}")
+
+    def items(self, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Iterator[Item]:
+        """Every item of a list, page by page; with a body it is a search (POST)."""
+        offset = 0
+        while True:
+            paging = {**params, "limit": PAGE, "offset": offset}
+            page = self.get(path, **paging) if body is None else self.post(path, body, **paging)
+            yield from page["items"]
+            offset += len(page["items"])
+            if not page["items"] or offset >= page["total"]:
+                return
+
+    def ready(self) -> tuple[bool, Any]:
+        """What /readyz says: whether all is well, and the details."""
+        answer = self._request("GET", "/readyz")
+        try:
+            details = answer.json()
+        except ValueError:
+            details = answer.text
+        return answer.is_success, details
+
+    def _json(self, answer: httpx.Response) -> Any:
+        if answer.status_code == httpx.codes.NO_CONTENT:
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise Failure(f"what answers at {self.base} is no gateway: its answer is not JSON") from error
+
+    def _send(self, method: str, path: str, params: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        answer = self._request(method, path, params=given, **more)
+        if not answer.is_success:
+            raise Failure(problem(answer), CODES.get(answer.status_code, Code.FAILED))
+        return answer
+
+    def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **more)
+        except httpx.UnsupportedProtocol as error:
+            raise Failure(f"FIONA_API is not an address: {self.base}", Code.USAGE) from error
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise Failure(f"no gateway at {self.base} ({reason}); is `fiona up` running?", Code.UNREACHABLE) from error
+
+
+def problem(answer: httpx.Response) -> str:
+    """The one line that a problem+json (RFC 9457) comes to."""
+    try:
+        said = answer.json()
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return f"the gateway answered {answer.status_code} {answer.reason_phrase}".strip()
+    detail = said.get("detail")
+    line = detail if isinstance(detail, str) and detail else said.get("title") or f"HTTP {answer.status_code}"
+    errors = said.get("errors")
+    if isinstance(errors, list) and errors:
+        line = f"{line}: {'; '.join(map(_one_error, errors))}"
+    return " ".join(str(line).split())
+
+
+def _one_error(error: Any) -> str:
+    if not isinstance(error, dict):
+        return str(error)
+    place = error.get("loc") or error.get("field") or error.get("pointer") or ""
+    if isinstance(place, list):
+        place = ".".join(str(part) for part in place if part != "body")
+    said = error.get("msg") or error.get("detail") or error.get("message") or "invalid"
+    return f"{place}: {said}" if place else str(said)
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
+
+
+def wait(ask: Callable[[], Answer | None], seconds: float, every: float = 0.2) -> Answer | None:
+    """What `ask` says as soon as it says something; None after `seconds`."""
+    until = time.monotonic() + seconds
+    while True:
+        said = ask()
+        if said is not None or time.monotonic() > until:
+            return said
+        time.sleep(every)

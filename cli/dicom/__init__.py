@@ -1,0 +1,1 @@
+"""Files to storage SCPs: looked at without decoding, sent by C-STORE."""

@@ -1,0 +1,65 @@
+"""The commands of `fiona`, and the end of all of them: an exit code that means something."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from cli import (
+    assign,
+    configuration,
+    coupling,
+    dead,
+    deidentify,
+    destinations,
+    projects,
+    rules,
+    send,
+    status,
+    studies,
+    transfers,
+    up,
+)
+from cli.failure import Failure
+from cli.output import remark
+
+app = typer.Typer(
+    name="fiona",
+    help="The gateway between clinical imaging and research, from a terminal.\n\n"
+    "FIONA_API says where the gateway is (default http://127.0.0.1:8080). Exit codes: 0 done, 1 what was asked "
+    "did not succeed, 2 wrong usage, 3 the gateway cannot be reached, 4 not found, 5 conflict.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("up")(up.up)
+app.command("send")(send.send)
+app.add_typer(projects.app, name="project")
+app.command("studies")(studies.studies)
+app.add_typer(studies.app, name="study")
+app.command("assign")(assign.assign)
+app.add_typer(transfers.app, name="transfers")
+app.add_typer(dead.app, name="dead")
+app.add_typer(destinations.app, name="destination")
+app.add_typer(coupling.app, name="coupling")
+app.add_typer(rules.app, name="rule")
+app.command("status")(status.status)
+app.add_typer(configuration.app, name="config")
+app.command("deidentify")(deidentify.deidentify)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; the exit code."""
+    try:
+        app(args=arguments, prog_name="fiona")
+    except Failure as failure:
+        remark(f"fiona: {failure.message}")
+        return failure.code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(run())

@@ -1,0 +1,53 @@
+"""UIDs: keyed, deterministic, under 2.25; those that the Standard defines stay as they are."""
+
+import hmac
+import re
+from functools import lru_cache
+from typing import Final
+
+from pydicom._uid_dict import UID_dictionary
+
+STANDARD: Final = frozenset(uid.encode() for uid in UID_dictionary)
+VALID: Final = re.compile(rb"[0-9]+(\.[0-9]+)+")
+# Classes, contexts and syntaxes newer than the library's dictionary: short components, so no date fits in one.
+STANDARD_SHAPE: Final = re.compile(rb"1\.2\.840\.10008(\.(0|[1-9][0-9]{0,3})){1,10}")
+VENDOR_CLASS_ROOTS: Final = (b"1.3.12.2.1107.5.9.", b"1.2.840.113619.4.", b"1.3.46.670589.")
+PADDING: Final = b"\0 "
+
+
+def is_valid(uid: bytes) -> bool:
+    """PS3.5 9.1: digits and dots, at most 64 characters; leading zeros are forgiven."""
+    return len(uid) <= 64 and VALID.fullmatch(uid) is not None
+
+
+def is_class(uid: bytes) -> bool:
+    """A UID that names a kind (SOP class, syntax, context), not a thing: the Standard's own and the known vendors'."""
+    if uid in STANDARD or STANDARD_SHAPE.fullmatch(uid):
+        return True
+    # A vendor's class is a short constant; more than 6 digits in one component would be a serial number or a date.
+    return uid.startswith(VENDOR_CLASS_ROOTS) and is_valid(uid) and max(map(len, uid.split(b"."))) <= 6
+
+
+@lru_cache(maxsize=8192)
+def new_uid(key: bytes, uid: bytes) -> bytes:
+    """HMAC-SHA-256 of the UID under the project's key as a version 8 UUID (RFC 9562) in its 2.25 form."""
+    number = int.from_bytes(hmac.digest(key, b"fiona/uid\0" + uid, "sha256")[:16])
+    number = number & ~(0xF << 76) | 0x8 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    return b"2.25.%d" % number
+
+
+def replace(key: bytes, value: bytes) -> bytes:
+    """Map every component of a UI value; the Standard's own and empty ones stay."""
+    return b"\\".join(
+        part if not part or part in STANDARD else new_uid(key, part)
+        for part in (part.strip(PADDING) for part in value.split(b"\\"))
+    )
+
+
+def replace_instances_only(key: bytes, value: bytes) -> bytes:
+    """Map what is not a class UID, for attributes that hold class UIDs."""
+    return b"\\".join(
+        part if not part or is_class(part) else new_uid(key, part)
+        for part in (part.strip(PADDING) for part in value.split(b"\\"))
+    )

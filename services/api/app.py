@@ -1,0 +1,87 @@
+"""The application: routers, error answers, health pages, and the guard around it all."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from services.api import problems
+from services.api.guard import Guard
+from services.api.resources import ROUTERS
+from services.api.settings import ApiSettings
+from services.api.stow import routes as stow
+from shared.journal import Journal
+from shared.service import Context
+from shared.service.health import routes as health_routes
+
+TITLE = "FIONA"
+VERSION = "1"
+DESCRIPTION = """\
+A gateway between clinical imaging and research: what has arrived, to whom it belongs, how far it has come.
+
+Lists take `limit` and `offset`. Every error is a problem (RFC 9457). Searches by identity are POSTs: no name,
+patient id or accession number belongs into a URL. There is no authentication yet: whoever reaches the port may
+do everything. Beside this there are `/livez`, `/readyz` and `/metrics`.
+"""
+EVERYWHERE = ("malformed-request", "invalid-request", "too-large", "internal-error", "database-unavailable")
+
+
+def create_app(context: Context, journal: Journal, settings: ApiSettings | None = None) -> FastAPI:
+    """The api of a process; `journal` is where STOW-RS keeps what it is given."""
+    settings = settings or ApiSettings()
+    app = build()
+    app.state.context = context
+    app.state.intake = stow.Intake(journal, settings)
+    app.router.routes.extend(health_routes(context.health))
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+def build() -> FastAPI:
+    """Routes and schema, without anything behind them."""
+    app = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_name,
+        responses=problems.documented(*EVERYWHERE),
+    )
+    problems.install(app)
+    rest = APIRouter(prefix="/api/v1")
+    for router in ROUTERS:
+        rest.include_router(router)
+    app.include_router(rest)
+    app.include_router(stow.router)
+
+    def schema() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _schema(app)
+        return app.openapi_schema
+
+    app.openapi = schema  # type: ignore[method-assign]
+    return app
+
+
+def _name(route: APIRoute) -> str:
+    return route.name
+
+
+def _schema(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's, with our problems in place of its own error models."""
+    schema = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+    )
+    models = schema["components"]["schemas"]
+    described = problems.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    models.update(described.pop("$defs"))
+    models["ProblemDetails"] = described
+    for unused in ("HTTPValidationError", "ValidationError"):
+        models.pop(unused, None)
+    return schema

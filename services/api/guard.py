@@ -1,0 +1,94 @@
+"""Around every request: who may ask at all, how much may be sent, what no answer may lack, what is counted.
+
+Without authentication the danger on loopback is a page in somebody's browser: it can reach the port under a
+name of its own (so foreign Host names are refused) or post across sites (so those are refused, too).
+"""
+
+from time import perf_counter
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.api.metrics import REQUESTS, SECONDS
+from services.api.problems import Problem, answer, from_exception
+from services.api.settings import ApiSettings, is_loopback
+from shared.log import logger
+
+log = logger("api")
+METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
+STREAMED = "/dicomweb/"
+"""Below it bodies are measured by whoever streams them."""
+
+
+class Guard:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        began = perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+            await send(message)
+
+        try:
+            self._admit(scope)
+            await self._app(scope, self._measured(scope, receive), sending)
+        except Exception as error:
+            problem = from_exception(error)
+            if problem.kind == "internal-error":
+                log.exception("request failed", route=_route(scope))
+            if status:
+                raise
+            await answer(problem)(scope, receive, sending)
+        finally:
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            REQUESTS.labels(method, _route(scope), str(status)).inc()
+            SECONDS.labels(_route(scope)).observe(perf_counter() - began)
+
+    def _admit(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
+        if not self._settings.trusted_network and not is_loopback(name):
+            raise Problem("foreign-host", "without authentication, only loopback names are answered")
+        if headers.get("sec-fetch-site") == "cross-site":
+            raise Problem("cross-site")
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._settings.body_bytes and not scope["path"].startswith(STREAMED):
+            raise self._too_large()
+
+    def _measured(self, scope: Scope, receive: Receive) -> Receive:
+        """The body, as long as it is not too large (a chunked one says so only by being so)."""
+        if scope["path"].startswith(STREAMED):
+            return receive
+        size = 0
+
+        async def receiving() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._settings.body_bytes:
+                raise self._too_large()
+            return message
+
+        return receiving
+
+    def _too_large(self) -> Problem:
+        return Problem("too-large", f"a body has at most {self._settings.body_bytes} bytes")
+
+
+def _route(scope: Scope) -> str:
+    """The operation that a request was routed to."""
+    return getattr(scope.get("endpoint"), "__name__", "none")

@@ -1,0 +1,68 @@
+"""What routes ask for: the process's context and, by type, what a request must look like."""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from pydantic import AfterValidator, Field
+
+from shared.service import Context
+from shared.store import valid_uid
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(_context)]
+"""The process's context."""
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="at most so many items")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000, description="after so many items")]
+
+
+def _uid(text: str) -> str:
+    if not valid_uid(text):
+        raise ValueError("not a UID")
+    return text
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError):
+        raise ValueError("not a regular expression") from None
+    return text
+
+
+def _trimmed(text: str) -> str:
+    if text != text.strip():
+        raise ValueError("begins or ends with a space")
+    return text
+
+
+Uid = Annotated[str, Field(max_length=64), AfterValidator(_uid)]
+"""A UID (PS3.5 §9.1)."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""The name of a destination: it may become a folder's."""
+
+ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{5,20}$")]
+"""The name of a project."""
+
+Expression = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_expression)]
+"""A regular expression."""
+
+Participant = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)
+]
+"""A pseudonym; it will be a PatientID (VR LO)."""
+
+EventName = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)
+]
+"""A project's word for a visit."""
+
+AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]
+"""PS3.5 §6.2, VR AE."""

@@ -1,0 +1,201 @@
+"""Everything that goes wrong, as application/problem+json (RFC 9457), without a word of the request in it.
+
+A request may carry a patient in any place, its path included; so `instance` names the occurrence (the log has
+it too), and errors of validation say where and what, never the value.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+from cryptography.exceptions import InvalidTag
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from shared.bus import BusUnavailable
+from shared.database import DatabaseUnavailable
+from shared.log import logger
+
+log = logger("api")
+MEDIA_TYPE = "application/problem+json"
+
+KINDS: Final[dict[str, tuple[int, str]]] = {
+    "malformed-request": (400, "The request cannot be read"),
+    "cross-site": (403, "Another site's page may not use this interface"),
+    "unknown-route": (404, "There is nothing here"),
+    "unknown-study": (404, "There is no such study"),
+    "unknown-series": (404, "There is no such series"),
+    "unknown-project": (404, "There is no such project"),
+    "unknown-assignment": (404, "There is no such assignment"),
+    "unknown-coupling-entry": (404, "There is no such coupling entry"),
+    "unknown-rule": (404, "There is no such routing rule"),
+    "unknown-transfer": (404, "There is no such transfer"),
+    "unknown-destination": (404, "There is no such destination"),
+    "unknown-dead-letter": (404, "There is no such dead letter"),
+    "method-not-allowed": (405, "This cannot be done here"),
+    "not-acceptable": (406, "The answer cannot be given in a form that is accepted"),
+    "too-slow": (408, "The request stopped coming"),
+    "project-exists": (409, "There is such a project already"),
+    "project-inactive": (409, "The project is not active"),
+    "project-without-destination": (409, "The project has no destination"),
+    "destination-exists": (409, "There is such a destination already"),
+    "assigned-otherwise": (409, "The study is assigned otherwise in this project"),
+    "coupled-otherwise": (409, "A study is coupled otherwise in this project"),
+    "too-large": (413, "The request is too large"),
+    "unsupported-media-type": (415, "The request is of a type that is not taken here"),
+    "foreign-host": (421, "The request is meant for another host"),
+    "invalid-request": (422, "The request is not valid"),
+    "participant-not-allowed": (422, "The participant does not fit the project's naming pattern"),
+    "event-not-allowed": (422, "The project has no such event"),
+    "internal-error": (500, "Something went wrong here"),
+    "wrong-key": (500, "Identities cannot be decrypted: the master key is another"),
+    "busy": (503, "Too many requests at once"),
+    "database-unavailable": (503, "The database is not available"),
+    "bus-unavailable": (503, "The bus is not available"),
+}
+"""Kind -> HTTP status and title. The kind is the last part of `type`."""
+
+GENERIC = {
+    400: "malformed-request", 404: "unknown-route", 405: "method-not-allowed", 413: "too-large",
+    415: "unsupported-media-type",
+}  # fmt: skip
+"""What the framework says by a status alone."""
+
+RETRY_AFTER = "5"
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request: where, and what."""
+
+    loc: list[str | int] = Field(description="the way to it, beginning with body, query or path")
+    msg: str
+    type: str
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(description="urn:fiona:problem:<kind>")
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str = Field(description="this one occurrence; the log calls it the same")
+    errors: list[FieldError] | None = None
+
+
+class Problem(Exception):
+    """A request that ends in a problem of a kind; the detail must be free of PHI."""
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str | None = None,
+        errors: Sequence[FieldError] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.detail = detail
+        self.errors = list(errors) if errors else None
+        self.headers = dict(headers or {})
+
+    @property
+    def status(self) -> int:
+        """HTTP's."""
+        return KINDS[self.kind][0]
+
+
+def invalid(*errors: FieldError) -> Problem:
+    """A request that is not valid for reasons that only the data know."""
+    return Problem("invalid-request", errors=errors)
+
+
+def answer(problem: Problem) -> Response:
+    """The problem as a response; those that are ours to solve are logged under the same name."""
+    status, title = KINDS[problem.kind]
+    body = ProblemDetails(
+        type=f"urn:fiona:problem:{problem.kind}",
+        title=title,
+        status=status,
+        detail=problem.detail,
+        instance=f"urn:uuid:{uuid4()}",
+        errors=problem.errors,
+    )
+    if status >= 500:
+        log.warning("problem", kind=problem.kind, status=status, instance=body.instance)
+    headers = ({"Retry-After": RETRY_AFTER} if status == 503 else {}) | problem.headers
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers, MEDIA_TYPE)
+
+
+def field_errors(found: Sequence[Any]) -> list[FieldError]:
+    """Pydantic's list without values; a name that nobody asked for is a value, too."""
+    return [
+        FieldError(
+            loc=list(each["loc"][:-1] if each["type"] == "extra_forbidden" else each["loc"]),
+            msg="holds a field that is not known here" if each["type"] == "extra_forbidden" else each["msg"],
+            type=each["type"],
+        )
+        for each in found
+    ]
+
+
+def from_exception(error: Exception) -> Problem:
+    """What an exception means to whoever asked."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            if any(each["type"] == "json_invalid" for each in error.errors()):
+                return Problem("malformed-request", "the body is not JSON")
+            return Problem("invalid-request", errors=field_errors(error.errors()))
+        case HTTPException(__cause__=Problem() as problem):
+            # What the guard says while a body is read comes back wrapped.
+            return problem
+        case HTTPException():
+            kind = GENERIC.get(error.status_code)
+            return Problem(kind or "internal-error", headers=error.headers)
+        case DatabaseUnavailable():
+            return Problem("database-unavailable")
+        case BusUnavailable():
+            return Problem("bus-unavailable")
+        case InvalidTag():
+            return Problem("wrong-key")
+        case _:
+            return Problem("internal-error")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception that can be foreseen; the guard around the app takes the rest."""
+
+    async def handle(_: Request, error: Exception) -> Response:
+        return answer(from_exception(error))
+
+    for kind in (
+        Problem, RequestValidationError, HTTPException, DatabaseUnavailable, BusUnavailable, InvalidTag,
+    ):  # fmt: skip
+        app.add_exception_handler(kind, handle)
+
+
+def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """The error answers of an operation, for OpenAPI: one per status, an example per kind."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        status, title = KINDS[kind]
+        example = {
+            "type": f"urn:fiona:problem:{kind}",
+            "title": title,
+            "status": status,
+            "instance": "urn:uuid:0b1f6f3c-6d6c-4d0a-9d8e-0f7c2d5a1b3e",
+        }
+        empty: dict[str, Any] = {
+            "description": title,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}, "examples": {}}},
+        }
+        there = responses.setdefault(status, empty)
+        there["content"][MEDIA_TYPE]["examples"][kind] = {"summary": title, "value": example}
+        if title not in there["description"]:
+            there["description"] += f"; {title}"
+    return responses

@@ -1,0 +1,179 @@
+"""Assignments: a person says to whom a study belongs; the router takes it from there.
+
+The api writes no assignment. It gives out the id under which the router will, and owes the bus the event. The
+id follows from what was asked, so that asking twice is asking once; and it proves itself, so that an id which
+nobody gave out is not called pending for ever.
+"""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.answers import Shape, example
+from services.api.needs import Ctx, EventName, Participant, ProjectName, Uid
+from services.api.problems import Problem, documented
+from services.api.resources.projects import check_participation, get_project
+from shared.bus import Message
+from shared.crypto import Vault
+from shared.events import StudyAssigned
+from shared.ledger import add
+from shared.tables import Assignment, InboxEntry, Study
+from shared.topology import queue
+
+router = APIRouter(tags=["assignments"])
+
+
+class AssignmentRequest(Shape):
+    """To whom a study belongs."""
+
+    model_config = example(project="ABCD-study", participant="ABCD-0017", event="baseline")
+    project: ProjectName
+    participant: Participant = Field(description="the project's pseudonym")
+    event: EventName = "Unknown"
+
+
+class AssignmentState(Shape):
+    """How far an assignment is."""
+
+    model_config = example(
+        id="6f1de0f5-53d6-8f0e-a36f-4a6dd1a5a001",
+        state="pending",
+        study_instance_uid="1.2.826.0.1.3680043.8.498.1",
+        project="ABCD-study",
+        participant="ABCD-0017",
+        event="baseline",
+        reason="person",
+        refused=None,
+        created_at=None,
+    )
+    id: str
+    state: Literal["pending", "in_force", "refused"] = Field(description="pending: said, and not yet with the router")
+    study_instance_uid: str | None = None
+    project: str | None = None
+    participant: str | None = None
+    event: str | None = None
+    reason: str | None = None
+    refused: str | None = Field(default=None, description="why it was not taken")
+    created_at: datetime | None = None
+
+
+def new_id(vault: Vault, study_uid: str, wish: AssignmentRequest, refused_before: int) -> str:
+    """The id of this very wish: its own hash, and a hash of that which only we can make.
+
+    After a refusal the same wish is a new one.
+    """
+    said = vault.hash("assignment", study_uid, wish.project, wish.participant, wish.event, str(refused_before))
+    return str(UUID(hex=said[:16] + vault.hash("assignment id", said[:16])[:16]))
+
+
+def given_out(vault: Vault, identity: UUID) -> bool:
+    """Whether an id is one of ours."""
+    return vault.hash("assignment id", identity.hex[:16])[:16] == identity.hex[16:]
+
+
+@router.post(
+    "/studies/{uid}/assignments",
+    summary="Assign a study to a project's participant",
+    status_code=202,
+    responses={
+        200: {"model": AssignmentState, "description": "It is assigned like that already"},
+        **documented(
+            "unknown-study",
+            "unknown-project",
+            "assigned-otherwise",
+            "project-inactive",
+            "project-without-destination",
+            "invalid-request",
+            "participant-not-allowed",
+            "event-not-allowed",
+        ),
+    },
+)
+async def assign(context: Ctx, uid: Uid, wish: AssignmentRequest, response: Response) -> AssignmentState:
+    """Taken down durably and handed to the router; ask for the id to see what it said."""
+    async with context.database.session() as session:
+        if await session.get(Study, uid) is None:
+            raise Problem("unknown-study")
+        project = await get_project(session, wish.project)
+        in_force = await session.scalar(
+            select(Assignment).where(
+                Assignment.study_instance_uid == uid,
+                Assignment.project == wish.project,
+                Assignment.refused.is_(None),
+            )
+        )
+        if in_force is not None:
+            if (in_force.participant, in_force.event) != (wish.participant, wish.event):
+                raise Problem("assigned-otherwise")
+            response.status_code = 200
+            return _state(in_force)
+        if not project.active:
+            raise Problem("project-inactive")
+        if not project.destinations:
+            raise Problem("project-without-destination")
+        check_participation(project, wish.participant, wish.event)
+        identity = new_id(context.vault, uid, wish, await _refusals(session, uid, wish.project))
+        event = StudyAssigned(
+            assignment=identity,
+            study_instance_uid=uid,
+            project=wish.project,
+            participant=wish.participant,
+            event=wish.event,
+        )
+        await add(session, [Message.of(event)])
+    context.relay.wake()
+    return AssignmentState(id=identity, state="pending", study_instance_uid=uid, reason="person", **wish.model_dump())
+
+
+@router.get(
+    "/assignments/{identity}",
+    summary="How far an assignment is",
+    responses=documented("unknown-assignment"),
+)
+async def show_assignment(context: Ctx, identity: UUID) -> AssignmentState:
+    """Pending until the router has it; then in force or refused."""
+    async with context.database.reading() as session:
+        row = await session.get(Assignment, str(identity))
+        if row is not None:
+            return _state(row)
+        if not given_out(context.vault, identity):
+            raise Problem("unknown-assignment")
+        if await _handled(session, str(identity)):
+            # The router found the same in force for another reason and had no need to write this one down.
+            return AssignmentState(id=str(identity), state="in_force")
+    return AssignmentState(id=str(identity), state="pending")
+
+
+def _state(row: Assignment) -> AssignmentState:
+    return AssignmentState(
+        id=row.id,
+        state="refused" if row.refused else "in_force",
+        study_instance_uid=row.study_instance_uid,
+        project=row.project,
+        participant=row.participant,
+        event=row.event,
+        reason=row.reason,
+        refused=row.refused,
+        created_at=row.created_at,
+    )
+
+
+async def _refusals(session: AsyncSession, study_uid: str, project: str) -> int:
+    query = select(func.count()).where(
+        Assignment.study_instance_uid == study_uid,
+        Assignment.project == project,
+        Assignment.refused.is_not(None),
+    )
+    return await session.scalar(query) or 0
+
+
+async def _handled(session: AsyncSession, identity: str) -> bool:
+    """Whether the router has had the event of an assignment; its message's id follows from the assignment's."""
+    event = StudyAssigned(assignment=identity, study_instance_uid="", project="", participant="")
+    home = queue("router", StudyAssigned)
+    return await session.get(InboxEntry, (home, Message.of(event).id)) is not None

@@ -1,0 +1,182 @@
+"""Studies as people see them: the catalogue's row, the decrypted identity, the assignments. Two queries a page."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.answers import Page, Shape, example
+from shared.crypto import Vault
+from shared.tables import Assignment, PatientIdentity, Study, StudyIdentity
+from shared.tables.base import now
+
+State = Literal["waiting", "assigned", "all"]
+"""Waiting: in no project yet. Assigned: in one at least."""
+
+PATIENTS_AT_ONCE = 2000
+
+
+class StudyAssignment(Shape):
+    """What a study was assigned to, and whether that was taken."""
+
+    id: str
+    project: str
+    participant: str = Field(description="empty when it was refused")
+    event: str
+    reason: str = Field(description="person, coupling <id> or rule <id>")
+    refused: str | None = Field(description="why it was not taken; null: it is in force")
+    created_at: datetime
+
+
+class StudyItem(Shape):
+    """A study, with what people need to know it by."""
+
+    model_config = example(
+        study_instance_uid="1.2.826.0.1.3680043.8.498.1",
+        accession_number="A-1001",
+        patient_id="P-17",
+        study_description="MR brain",
+        operators_name="",
+        institution_name="",
+        study_date="20260102",
+        study_time="101500",
+        modalities=["MR"],
+        manufacturer="SIEMENS",
+        model="Prisma",
+        station_name="MR1",
+        series=4,
+        instances=812,
+        conflicts=0,
+        first_seen_at="2026-01-02T10:30:00Z",
+        arrived_at="2026-01-02T10:32:11Z",
+        assignments=[],
+    )
+    study_instance_uid: str
+    accession_number: str | None
+    patient_id: str | None
+    study_description: str | None
+    operators_name: str | None
+    institution_name: str | None
+    study_date: str | None
+    study_time: str | None
+    modalities: list[str]
+    manufacturer: str | None
+    model: str | None
+    station_name: str | None
+    series: int
+    instances: int
+    conflicts: int = Field(description="files with other bytes under a SOP Instance UID that was taken")
+    first_seen_at: datetime
+    arrived_at: datetime | None = Field(description="null while instances are still coming in")
+    assignments: list[StudyAssignment]
+
+
+def assigned(project: str | None = None) -> ColumnElement[bool]:
+    """The study is in a project, or in this one."""
+    where = [Assignment.study_instance_uid == Study.study_instance_uid, Assignment.refused.is_(None)]
+    if project is not None:
+        where.append(Assignment.project == project)
+    return exists().where(*where)
+
+
+def in_state(state: State) -> list[ColumnElement[bool]]:
+    """A state as a condition."""
+    return {"waiting": [~assigned()], "assigned": [assigned()], "all": []}[state]
+
+
+def seen_within(days: float) -> ColumnElement[bool]:
+    """The study's first instance came in the last so many days."""
+    return Study.first_seen_at >= now() - timedelta(days=days)
+
+
+async def of_patient(session: AsyncSession, vault: Vault, patient_id: str) -> ColumnElement[bool]:
+    """The study is of a patient with this PatientID, whoever issued it.
+
+    The catalogue knows patients by a hash of PatientID and issuer together, so all identities are looked at.
+    """
+    wanted = patient_id.strip()
+
+    def fitting(rows: Sequence[tuple[str, bytes]]) -> list[str]:
+        return [patient for patient, sealed in rows if vault.decrypt(sealed).strip() == wanted]
+
+    found: list[str] = []
+    rows = await session.stream(
+        select(PatientIdentity.id, PatientIdentity.patient_id).execution_options(yield_per=PATIENTS_AT_ONCE)
+    )
+    async for some in rows.partitions():
+        found += await asyncio.to_thread(fitting, [(row[0], row[1]) for row in some])
+    return Study.patient.in_(found)
+
+
+async def page_of_studies(
+    session: AsyncSession, vault: Vault, where: Sequence[ColumnElement[bool]], limit: int, offset: int
+) -> Page[StudyItem]:
+    """Studies that fit, latest first."""
+    total = await session.scalar(select(func.count()).select_from(Study).where(*where)) or 0
+    rows = await session.execute(
+        select(Study, StudyIdentity)
+        .outerjoin(StudyIdentity, StudyIdentity.study_instance_uid == Study.study_instance_uid)
+        .where(*where)
+        .order_by(Study.first_seen_at.desc(), Study.study_instance_uid)
+        .limit(limit)
+        .offset(offset)
+    )
+    found = [(row[0], row[1]) for row in rows]
+    assignments = await _assignments(session, [study.study_instance_uid for study, _ in found])
+    items = [study_item(vault, study, identity, assignments[study.study_instance_uid]) for study, identity in found]
+    return Page(items=items, total=total)
+
+
+async def _assignments(session: AsyncSession, studies: Sequence[str]) -> dict[str, list[StudyAssignment]]:
+    by_study: dict[str, list[StudyAssignment]] = defaultdict(list)
+    rows = await session.scalars(
+        select(Assignment)
+        .where(Assignment.study_instance_uid.in_(studies))
+        .order_by(Assignment.created_at, Assignment.id)
+    )
+    for row in rows:
+        by_study[row.study_instance_uid].append(
+            StudyAssignment(
+                id=row.id,
+                project=row.project,
+                participant=row.participant,
+                event=row.event,
+                reason=row.reason,
+                refused=row.refused,
+                created_at=row.created_at,
+            )
+        )
+    return by_study
+
+
+def study_item(
+    vault: Vault, study: Study, identity: StudyIdentity | None, assignments: list[StudyAssignment]
+) -> StudyItem:
+    """A row and its identity, decrypted, as an item."""
+    details = json.loads(vault.decrypt(identity.details)) if identity else {}
+    return StudyItem(
+        study_instance_uid=study.study_instance_uid,
+        accession_number=vault.decrypt(identity.accession_number) if identity else None,
+        patient_id=details.get("PatientID"),
+        study_description=details.get("StudyDescription"),
+        operators_name=details.get("OperatorsName"),
+        institution_name=details.get("InstitutionName"),
+        study_date=study.study_date,
+        study_time=study.study_time,
+        modalities=study.modalities,
+        manufacturer=study.manufacturer,
+        model=study.model,
+        station_name=study.station_name,
+        series=study.series_count,
+        instances=study.instance_count,
+        conflicts=study.conflict_count,
+        first_seen_at=study.first_seen_at,
+        arrived_at=study.arrived_at,
+        assignments=assignments,
+    )

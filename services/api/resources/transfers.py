@@ -1,0 +1,190 @@
+"""Transfers: how far each has come, counted, and what of it is in quarantine."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.answers import Page, Shape, example
+from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
+from services.api.problems import Problem, documented
+from shared.tables import QuarantinedInstance, Transfer, TransferPart
+
+router = APIRouter(tags=["transfers"])
+
+TransferState = Literal["requested", "anonymizing", "sending", "verifying", "completed", "quarantined", "failed"]
+
+EXAMPLE = {
+    "id": "0b8f7c3e-53b7-4a43-8f4e-3c1d6b1f4a11",
+    "study_instance_uid": "1.2.826.0.1.3680043.8.498.1",
+    "project": "ABCD-study",
+    "participant": "ABCD-0017",
+    "event": "baseline",
+    "destinations": ["research-pacs"],
+    "reason": "person",
+    "state": "sending",
+    "instances": 812,
+    "anonymized": 812,
+    "quarantined": 0,
+    "delivered": 400,
+    "refused": 0,
+    "counted": 0,
+    "error": None,
+    "requested_at": "2026-01-02T10:35:00Z",
+    "finished_at": None,
+}
+
+
+class TransferItem(Shape):
+    """A transfer; with several destinations, its counts are of the one that is least far."""
+
+    model_config = example(**EXAMPLE)
+    id: str
+    study_instance_uid: str
+    project: str
+    participant: str
+    event: str
+    destinations: list[str]
+    reason: str
+    state: TransferState
+    instances: int = Field(description="asked for")
+    anonymized: int
+    quarantined: int
+    delivered: int
+    refused: int
+    counted: int = Field(description="confirmed by a count at the destinations")
+    error: str | None
+    requested_at: datetime
+    finished_at: datetime | None
+
+
+class PartItem(Shape):
+    """A series of a transfer at one destination."""
+
+    series_instance_uid: str
+    revision: int
+    destination: str
+    instances: int
+    anonymized: int | None = Field(description="null: not yet")
+    quarantined: int
+    delivered: int | None = Field(description="null: not yet")
+    refused: int
+
+
+class QuarantineItem(Shape):
+    """An instance that could not be de-identified whole, and why."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    reason: str
+    where: str
+
+
+class TransferDetail(TransferItem):
+    """A transfer, part by part."""
+
+    model_config = example(
+        **EXAMPLE,
+        parts=[
+            {
+                "series_instance_uid": "1.2.826.0.1.3680043.8.498.1.1",
+                "revision": 1,
+                "destination": "research-pacs",
+                "instances": 812,
+                "anonymized": 812,
+                "quarantined": 0,
+                "delivered": None,
+                "refused": 0,
+            }
+        ],
+        quarantine=[],
+    )
+    parts: list[PartItem]
+    quarantine: list[QuarantineItem] = Field(description="the first 1000 of them")
+
+
+@router.get("/transfers", summary="Transfers, latest first")
+async def list_transfers(
+    context: Ctx,
+    project: Annotated[ProjectName | None, Query()] = None,
+    state: Annotated[TransferState | None, Query()] = None,
+    study: Annotated[Uid | None, Query(description="StudyInstanceUID of the source")] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Page[TransferItem]:
+    """With their counts."""
+    wanted = {Transfer.project: project, Transfer.state: state, Transfer.study_instance_uid: study}
+    where = [column == value for column, value in wanted.items() if value is not None]
+    async with context.database.reading() as session:
+        total = await session.scalar(select(func.count()).select_from(Transfer).where(*where)) or 0
+        found = await session.scalars(
+            select(Transfer)
+            .where(*where)
+            .order_by(Transfer.requested_at.desc(), Transfer.id)
+            .limit(limit)
+            .offset(offset)
+        )
+        rows = found.all()
+        sums = await _sums(session, [row.id for row in rows])
+    return Page(items=[TransferItem(**_fields(row, sums.get(row.id))) for row in rows], total=total)
+
+
+@router.get("/transfers/{identity}", summary="One transfer with its parts", responses=documented("unknown-transfer"))
+async def show_transfer(context: Ctx, identity: str) -> TransferDetail:
+    """Part by part, destination by destination, with what is in quarantine."""
+    async with context.database.reading() as session:
+        row = await session.get(Transfer, identity)
+        if row is None:
+            raise Problem("unknown-transfer")
+        sums = await _sums(session, [identity])
+        parts = await session.scalars(
+            select(TransferPart)
+            .where(TransferPart.transfer == identity)
+            .order_by(TransferPart.series_instance_uid, TransferPart.revision, TransferPart.destination)
+        )
+        quarantine = await session.scalars(
+            select(QuarantinedInstance)
+            .where(QuarantinedInstance.transfer == identity)
+            .order_by(QuarantinedInstance.sop_instance_uid)
+            .limit(1000)
+        )
+        return TransferDetail(
+            **_fields(row, sums.get(identity)),
+            parts=[_named(PartItem, part) for part in parts],
+            quarantine=[_named(QuarantineItem, each) for each in quarantine],
+        )
+
+
+async def _sums(session: AsyncSession, transfers: Sequence[str]) -> dict[str, dict[str, int]]:
+    """The counts of each transfer at the destination that is least far."""
+    counted = ("delivered", "refused", "anonymized", "quarantined")
+    rows = await session.execute(
+        select(
+            TransferPart.transfer,
+            *(func.sum(func.coalesce(getattr(TransferPart, name), 0)) for name in counted),
+        )
+        .where(TransferPart.transfer.in_(transfers))
+        .group_by(TransferPart.transfer, TransferPart.destination)
+    )
+    least: dict[str, tuple[int, ...]] = {}
+    for transfer, *sums in rows:
+        # Least delivered first; of those, most refused.
+        values = tuple(int(each) for each in sums)
+        before = least.setdefault(transfer, values)
+        least[transfer] = min(before, values, key=lambda each: (each[0], -each[1]))
+    return {transfer: dict(zip(counted, values, strict=True)) for transfer, values in least.items()}
+
+
+def _fields(row: Transfer, sums: dict[str, int] | None) -> dict[str, Any]:
+    own = {name: getattr(row, name) for name in EXAMPLE if name in Transfer.__table__.columns}
+    nothing = {"anonymized": 0, "quarantined": 0, "delivered": 0, "refused": 0}
+    return own | (sums or nothing)
+
+
+def _named(model: type[Any], row: Any) -> Any:
+    """A model from the columns of the same names."""
+    return model(**{name: getattr(row, name) for name in model.model_fields})

@@ -1,0 +1,70 @@
+"""The server: uvicorn on a socket of ours, the journal that STOW-RS fills, and the publisher that empties it."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+
+from services.api.app import create_app
+from services.api.settings import ApiSettings
+from shared.journal import Journal, Publisher
+from shared.log import logger
+from shared.service import Context
+
+log = logger("api")
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says when it answers and leaves signals to the runner."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+async def serve(context: Context, ready: Callable[[], None]) -> None:
+    """Answer until cancelled; then finish what is in hand and publish what is owed."""
+    settings = ApiSettings()
+    listening = bind(settings.host, settings.port)
+    journal = await asyncio.to_thread(Journal, context.store, "api")
+    publisher = Publisher(journal, context.bus)
+    config = uvicorn.Config(
+        create_app(context, journal, settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        # Whoever is in front may say anything: the peer is who connects.
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+    )
+    server = Server(config, ready)
+    serving = asyncio.create_task(server._serve([listening]), name="http")
+    publishing = asyncio.create_task(publisher.run(), name="publisher")
+    host, port = listening.getsockname()[:2]
+    log.info("listening", host=host, port=port, trusted_network=settings.trusted_network)
+    if settings.trusted_network:
+        log.warning("no authentication: whoever reaches the port may do everything", host=host, port=port)
+    try:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([serving, publishing], return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        listening.close()
+        publishing.cancel()
+        await asyncio.wait([publishing])
+        await publisher.drain(5)
+        await asyncio.to_thread(journal.close)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; OSError when the address is not to be had."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=2048)

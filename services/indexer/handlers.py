@@ -1,0 +1,79 @@
+"""What the indexer does when instances have come, and when an association has ended."""
+
+import asyncio
+from itertools import groupby
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.indexer import associations, catalogue, files, metrics
+from services.indexer.clock import Clock
+from services.indexer.image import Image, Reader
+from shared.crypto import Vault
+from shared.database import Database, lock
+from shared.events import AssociationClosed, InstancesReceived
+from shared.handlers import Handlers, Reject, Retry
+from shared.store import Store, valid_uid
+
+handlers = Handlers()
+
+
+@handlers.on(InstancesReceived)
+async def index(
+    event: InstancesReceived, database: Database, store: Store, vault: Vault, reader: Reader, clock: Clock
+) -> None:
+    """Read every header once, then catalogue and link study by study, each in a transaction of its own."""
+    _check(event, store)
+    with metrics.READING.time():
+        try:
+            images = await reader.read_all(event.instances)
+        except OSError as error:
+            raise Retry(f"a received file cannot be read: {type(error).__name__}") from None
+    metrics.UNREADABLE.inc(sum(not image.readable for image in images))
+    for study_uid, members in groupby(sorted(images, key=_study), key=_study):
+        await _index_study(event, study_uid, list(members), database, store, vault, clock)
+
+
+def _check(event: InstancesReceived, store: Store) -> None:
+    """What could lead out of the store comes from no receiver."""
+    for each in event.instances:
+        if not all(
+            map(valid_uid, (each.study_instance_uid, each.series_instance_uid, each.sop_instance_uid))
+        ):
+            raise Reject("an instance without valid UIDs")
+        try:
+            store / each.path
+        except ValueError:
+            raise Reject("a path that leads out of the store") from None
+
+
+def _study(image: Image) -> str:
+    return image.instance.study_instance_uid
+
+
+async def _index_study(
+    event: InstancesReceived,
+    study_uid: str,
+    images: list[Image],
+    database: Database,
+    store: Store,
+    vault: Vault,
+    clock: Clock,
+) -> None:
+    async with files.study_lock(store, study_uid):
+        with metrics.CATALOGUING.time():
+            async with database.session() as session:
+                now = clock.now()
+                association = await associations.seen(session, event, now)
+                await lock(session, "indexer", study_uid)
+                outcome = await catalogue.write(session, event, images, vault, now)
+                await associations.count(session, association, [image.instance for image in images], now)
+        await asyncio.to_thread(files.write, store, event, outcome.kept, outcome.types)
+    metrics.INSTANCES.labels("new").inc(outcome.new)
+    metrics.INSTANCES.labels("known").inc(len(outcome.kept) - outcome.new)
+    metrics.INSTANCES.labels("conflict").inc(len(outcome.conflicts))
+
+
+@handlers.on(AssociationClosed)
+async def close(event: AssociationClosed, session: AsyncSession, clock: Clock) -> None:
+    """Remember how many instances the association announced; the tick decides what that means."""
+    await associations.closed(session, event.association, event.instances, clock.now())

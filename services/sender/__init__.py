@@ -1,0 +1,1 @@
+"""Brings de-identified series to their destinations and counts them there."""

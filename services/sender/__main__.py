@@ -1,0 +1,6 @@
+"""python -m services.sender: one container."""
+
+from services.sender.service import service
+from shared.service import main
+
+main(service)

@@ -1,0 +1,91 @@
+"""What the sender does when something happens."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.sender import counting, records
+from services.sender.destinations import Destinations
+from services.sender.parts import manifest_of, send_part
+from services.sender.settings import SenderSettings
+from shared.database import Database
+from shared.events import (
+    DeliveryRequested,
+    SeriesAnonymized,
+    SeriesDelivered,
+    TransferCompleted,
+    TransferFailed,
+)
+from shared.handlers import Handlers, Reject
+from shared.store import Store
+
+handlers = Handlers()
+
+
+@handlers.on(SeriesAnonymized)
+async def fan_out(event: SeriesAnonymized, session: AsyncSession) -> list[DeliveryRequested]:
+    """Ask for a delivery to each destination; an empty part too, so that the transfer can become whole."""
+    if not event.destinations:
+        raise Reject("a transfer without destinations")
+    return [
+        DeliveryRequested(
+            transfer=event.transfer,
+            parts=event.parts,
+            destinations=event.destinations,
+            destination=destination,
+            series_instance_uid=event.series_instance_uid,
+            revision=event.revision,
+            target_study_instance_uid=event.target_study_instance_uid,
+            manifest=event.manifest,
+            instances=event.instances,
+            quarantined=event.quarantined,
+        )
+        for destination in event.destinations
+    ]
+
+
+@handlers.on(DeliveryRequested)
+async def deliver(
+    event: DeliveryRequested,
+    database: Database,
+    store: Store,
+    destinations: Destinations,
+    settings: SenderSettings,
+) -> list[SeriesDelivered]:
+    """Send a part, from where an interrupted earlier try stopped, and write down its counts."""
+    delivered = refused = 0
+    target_series = None
+    if event.instances:
+        manifest = manifest_of(store, event)
+        target_series = manifest.series_instance_uid
+        patience = timedelta(hours=settings.patience_hours)
+        delivered, refused = await send_part(event, manifest, database, store, destinations, patience)
+    async with database.session() as session:
+        await records.finish(session, event, target_series, delivered, refused)
+    return [
+        SeriesDelivered(
+            transfer=event.transfer,
+            destination=event.destination,
+            series_instance_uid=event.series_instance_uid,
+            revision=event.revision,
+            delivered=delivered,
+            refused=refused,
+        )
+    ]
+
+
+@handlers.on(SeriesDelivered)
+async def complete(
+    event: SeriesDelivered, database: Database, destinations: Destinations, settings: SenderSettings
+) -> list[TransferCompleted | TransferFailed]:
+    """With the last part at the last destination: count there, and only then say that the transfer is complete."""
+    async with database.reading() as session:
+        finished = await records.deliveries(session, event.transfer)
+    if not counting.whole(finished):
+        return []
+    failed = await counting.refused(database, finished)
+    failed = failed or await counting.count(database, destinations, finished, settings.count_tries)
+    if failed is not None:
+        return [failed]
+    async with database.reading() as session:
+        return [counting.completed(await records.deliveries(session, event.transfer))]

@@ -1,0 +1,7 @@
+"""What Prometheus sees of sending; destinations are few and named by the operator."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ANSWERS = Counter("fiona_sender_answers_total", "Answers to instances", ["kind", "verdict"])
+SECONDS = Histogram("fiona_sender_part_seconds", "Sending one part to one destination", ["kind"])
+CIRCUIT_OPEN = Gauge("fiona_sender_circuit_open", "1 while a destination is taken to be down", ["destination"])

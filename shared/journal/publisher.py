@@ -1,0 +1,132 @@
+"""Pays what the journal owes to the bus, in batches, for as long as it takes."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from shared.bus.message import Message
+from shared.events import AssociationClosed, InstancesReceived
+from shared.journal.association import Association
+from shared.journal.journal import BATCH, Journal
+from shared.journal.metrics import PUBLISHED
+from shared.journal.outcome import Record
+from shared.log import logger
+
+log = logger("journal")
+
+ASSOCIATIONS_AT_ONCE = 8
+BATCHES_EACH = 20
+"""Then others have their turn, however fast one association brings more."""
+
+
+class Publishes(Protocol):
+    """As much of a bus as is needed here."""
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Returns when the bus has the messages durably."""
+
+
+class Publisher:
+    """`run` it as a task beside whatever receives; `flush` it once nothing more comes in."""
+
+    def __init__(
+        self, journal: Journal, bus: Publishes, every: float = 1.0, recover_every: float = 30.0
+    ) -> None:
+        self._journal = journal
+        self._bus = bus
+        self._every = every
+        self._recover_every = recover_every
+        self._longest_pause = 30.0
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Publish about every second, or earlier for a full batch or an ended association; never returns."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # an association that outlives the loop
+                loop.call_soon_threadsafe(self._news.set)
+
+        self._journal.on_news = wake
+        pause = self._every
+        recover_at = 0.0
+        while True:
+            try:
+                if loop.time() >= recover_at:
+                    await asyncio.to_thread(self._journal.recover)
+                    recover_at = loop.time() + self._recover_every
+                await self.flush()
+                pause = self._every
+            except Exception as error:
+                # Whatever it is, the debt is on disk and stays there: the bus, or the disk itself, is away.
+                log.warning("cannot publish yet", error=type(error).__name__, owed=self._journal.owed)
+                pause = min(pause * 2, self._longest_pause)
+                await asyncio.sleep(pause)
+            self._news.clear()
+            try:
+                async with asyncio.timeout(self._every):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+
+    async def flush(self) -> None:
+        """Go once through all associations; raises what the bus or the disk raises."""
+        waiting = self._journal.associations()
+        while waiting:
+            some, waiting = waiting[:ASSOCIATIONS_AT_ONCE], waiting[ASSOCIATIONS_AT_ONCE:]
+            for _ in range(BATCHES_EACH):
+                batches = await asyncio.to_thread(_batches, some)
+                if not batches:
+                    break
+                await self._bus.publish([_received(association, records) for association, records in batches])
+                await asyncio.to_thread(_settle, batches)
+            await self._end([ended for ended in some if ended.closed and not ended.owed])
+
+    async def drain(self, timeout: float) -> None:
+        """Once nothing more comes in: publish what the bus takes in that time; the rest stays on disk."""
+        try:
+            async with asyncio.timeout(timeout):
+                while self._journal.associations():
+                    await self.flush()
+        except Exception as error:
+            log.info("left for the next start", error=type(error).__name__, owed=self._journal.owed)
+
+    async def _end(self, associations: list[Association]) -> None:
+        """Say of those that have ended that they have, and forget them."""
+        messages = [
+            Message.of(AssociationClosed(association=ended.facts.id, instances=ended.published))
+            for ended in associations
+            if ended.published
+        ]
+        if messages:
+            await self._bus.publish(messages)
+        for ended in associations:
+            await asyncio.to_thread(ended.remove)
+            self._journal.forget(ended)
+
+
+Batch = tuple[Association, list[Record]]
+
+
+def _batches(associations: list[Association]) -> list[Batch]:
+    return [(association, records) for association in associations if (records := association.take(BATCH))]
+
+
+def _settle(batches: list[Batch]) -> None:
+    for association, records in batches:
+        association.settle(records)
+        PUBLISHED.inc(len(records))
+
+
+def _received(association: Association, records: list[Record]) -> Message:
+    facts = association.facts
+    return Message.of(
+        InstancesReceived(
+            association=facts.id,
+            calling_aet=facts.calling_aet,
+            called_aet=facts.called_aet,
+            caller_ip=facts.caller_ip,
+            instances=tuple(record.instance() for record in records),
+        )
+    )

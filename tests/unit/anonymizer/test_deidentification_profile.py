@@ -1,0 +1,67 @@
+"""The compiled profile says what the Standard's rows say, and the review adds only what no row has."""
+
+import pytest
+
+from services.anonymizer.engine import BASIC, Option, Profile, reviewed, tables
+from services.anonymizer.engine.dictionary import DICTIONARY
+from services.anonymizer.engine.profile import Act, compiled
+
+CONCRETE = {int(row.tag, 16): row for row in tables.attributes() if "x" not in row.tag and "g" not in row.tag}
+EXPECTED = {
+    "X": {Act.DROP},
+    "Z": {Act.EMPTY},
+    "X/Z": {Act.EMPTY},
+    "D": {Act.DUMMY},
+    "Z/D": {Act.DUMMY},
+    "X/D": {Act.DUMMY},
+    "X/Z/D": {Act.DUMMY},
+    "U": {Act.UID},
+    "X/Z/U*": {Act.WALK},
+}
+SPECIAL = set(reviewed.SEQUENCES) | {reviewed.ENCAPSULATED_DOCUMENT}
+
+
+@pytest.mark.parametrize("tag", CONCRETE, ids="{:08X}".format)
+def test_every_row_has_its_act(tag: int) -> None:
+    row, rule = CONCRETE[tag], BASIC.explain(tag)
+    assert rule.source.startswith("E.1-1")
+    dated = Option.MODIFIED_DATES in row.options
+    if dated and tag in reviewed.PUBLIC_VERSIONS:
+        assert rule.act is Act.VERSION
+    elif dated and DICTIONARY[tag][0] in (b"DA", b"DT"):
+        assert rule.act is Act.DATE
+    elif dated and DICTIONARY[tag][0] == b"TM":
+        assert rule.act is Act.TIME
+    elif tag not in SPECIAL:
+        expected = {Act.UID} if row.basic == "D" and DICTIONARY[tag] == (b"UI",) else EXPECTED[row.basic]
+        assert rule.act in expected
+
+
+def test_without_the_option_dates_follow_the_basic_profile() -> None:
+    plain = Profile("plain", "1")
+    assert plain.explain(0x00080020).act is Act.EMPTY
+    assert plain.explain(0x00080022).act is Act.EMPTY
+    assert plain.explain(0x00080012).act is Act.DUMMY
+    assert plain.digest != BASIC.digest
+
+
+def test_review_adds_only_what_the_table_lacks() -> None:
+    assert not set(reviewed.ADDED) & set(CONCRETE)
+    assert all(tag in DICTIONARY for tag in reviewed.ADDED)
+    assert set(reviewed.SEQUENCES) <= set(CONCRETE)
+
+
+def test_patient_birth_date_is_emptied_not_moved() -> None:
+    assert BASIC.explain(0x00100030).act is Act.EMPTY
+
+
+def test_nothing_of_free_text_is_kept() -> None:
+    kept = {tag for tag, rule in compiled(BASIC).rules.items() if rule.act is Act.KEEP}
+    free = {tag for tag in kept if DICTIONARY[tag][0] in (b"PN", b"LT", b"ST", b"UT", b"UC", b"UR", b"AE")}
+    assert free == reviewed.KEPT_TEXT
+    assert not {tag for tag in kept if tag >> 16 & 1 or tag >> 16 in (0, 2, 4) or tag >> 24 in (0x50, 0x60)}
+
+
+def test_unknown_attributes_are_removed() -> None:
+    for tag in (0x00181FFE, 0x12341234, 0x60000022, 0x50002500, 0x00041500, 0x00080000):
+        assert BASIC.explain(tag).act is Act.DROP

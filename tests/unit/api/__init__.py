@@ -1,0 +1,1 @@
+"""The api, without a network."""

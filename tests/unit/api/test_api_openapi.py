@@ -1,0 +1,105 @@
+"""The schema: valid, complete, and the one that was agreed on."""
+
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from services.api.app import build
+
+AGREED = """
+DELETE /api/v1/dead/{identity} 204 400 404 413 422 500 503
+DELETE /api/v1/projects/{name}/coupling/{identity} 204 400 404 413 422 500 503
+DELETE /api/v1/rules/{identity} 204 400 404 413 422 500 503
+GET /api/v1/assignments/{identity} 200 400 404 413 422 500 503
+GET /api/v1/counts 200 400 413 422 500 503
+GET /api/v1/dead 200 400 413 422 500 503
+GET /api/v1/dead/{identity} 200 400 404 413 422 500 503
+GET /api/v1/destinations 200 400 413 422 500 503
+GET /api/v1/projects 200 400 413 422 500 503
+GET /api/v1/projects/{name} 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/coupling 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/participants 200 400 404 413 422 500 503
+GET /api/v1/rules 200 400 413 422 500 503
+GET /api/v1/series/{uid} 200 400 404 413 422 500 503
+GET /api/v1/studies 200 400 413 422 500 503
+GET /api/v1/studies/{uid} 200 400 404 413 422 500 503
+GET /api/v1/studies/{uid}/files 200 400 404 413 422 500 503
+GET /api/v1/studies/{uid}/series 200 400 404 413 422 500 503
+GET /api/v1/transfers 200 400 413 422 500 503
+GET /api/v1/transfers/{identity} 200 400 404 413 422 500 503
+POST /api/v1/dead/{identity}/replay 204 400 404 413 422 500 503
+POST /api/v1/destinations 201 400 409 413 422 500 503
+POST /api/v1/destinations/{name}/echo 200 400 404 413 422 500 503
+POST /api/v1/projects 201 400 409 413 422 500 503
+POST /api/v1/projects/{name}/coupling 201 400 404 409 413 422 500 503
+POST /api/v1/rules 201 400 404 413 422 500 503
+POST /api/v1/studies/search 200 400 413 422 500 503
+POST /api/v1/studies/{uid}/assignments 200 202 400 404 409 413 422 500 503
+POST /dicomweb/studies 200 202 400 406 408 409 413 415 422 500 503
+POST /dicomweb/studies/{study} 200 202 400 406 408 409 413 415 422 500 503
+"""
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return build().openapi()
+
+
+def operations(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return sorted(
+        (f"{method.upper()} {path}", operation)
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    )
+
+
+def test_is_valid(schema: dict[str, Any]) -> None:
+    validate(schema)
+
+
+def test_is_what_was_agreed_on(schema: dict[str, Any]) -> None:
+    found = [" ".join([name, *sorted(each["responses"])]) for name, each in operations(schema)]
+    assert found == AGREED.split("\n")[1:-1]
+
+
+def test_is_the_same_every_time(schema: dict[str, Any]) -> None:
+    assert build().openapi() == schema
+
+
+def test_every_operation_says_what_it_does_and_answers(schema: dict[str, Any]) -> None:
+    names = set()
+    for name, operation in operations(schema):
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert operation["operationId"] not in names, name
+        names.add(operation["operationId"])
+        for status, response in operation["responses"].items():
+            if status == "204":
+                assert "content" not in response, name
+                continue
+            [(media, content)] = response["content"].items()
+            dicom = media == "application/dicom+json"
+            assert dicom or media == ("application/json" if status < "300" else "application/problem+json")
+            assert content["schema"], (name, status)
+
+
+def test_every_body_has_an_example(schema: dict[str, Any]) -> None:
+    models = schema["components"]["schemas"]
+    for name, operation in operations(schema):
+        bodies = [operation["responses"][s] for s in operation["responses"] if s < "300" and s != "204"]
+        bodies += [operation["requestBody"]] if "requestBody" in operation else []
+        for body in bodies:
+            [content] = body["content"].values()
+            reference = content["schema"].get("$ref", "").rpartition("/")[2]
+            model = models.get(reference, {})
+            if "items" in model.get("properties", {}):
+                reference = model["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
+                model = models[reference]
+            assert "example" in content or model.get("examples"), (name, reference)
+
+
+def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
+    allowed = {"uid", "study", "identity", "name", "limit", "offset", "state", "project", "accept"}
+    for name, operation in operations(schema):
+        assert {each["name"] for each in operation.get("parameters", [])} <= allowed, name

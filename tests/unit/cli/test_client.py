@@ -1,0 +1,124 @@
+"""Answers of the gateway become items, or one line and an exit code."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from cli.client import PAGE, Client, problem, segment
+from cli.failure import Code, Failure
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def client(handler: Handler) -> Client:
+    return Client("http://gateway", transport=httpx.MockTransport(handler))
+
+
+def answering(status: int, body: object = None, media: str = "application/problem+json") -> Client:
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json=body, headers={"content-type": media})
+
+    return client(handler)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, Code.FAILED),
+        (403, Code.FAILED),
+        (404, Code.NOT_FOUND),
+        (409, Code.CONFLICT),
+        (422, Code.FAILED),
+        (500, Code.FAILED),
+        (503, Code.UNREACHABLE),
+    ],
+)
+def test_a_status_is_an_exit_code(status: int, code: Code) -> None:
+    with answering(status, {"title": "No", "detail": "because"}) as gateway, pytest.raises(Failure) as failed:
+        gateway.get("/studies")
+    assert (failed.value.code, failed.value.message) == (code, "because")
+
+
+def test_nobody_there() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("Connection refused")
+
+    with client(refuse) as gateway, pytest.raises(Failure, match="no gateway at http://gateway") as failed:
+        gateway.get("/counts")
+    assert failed.value.code is Code.UNREACHABLE
+
+
+@pytest.mark.parametrize("address", ["gateway:8080", "ftp://gateway", "http://[half"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(Failure, match="not an address") as failed, Client(address) as gateway:
+        gateway.get("/counts")
+    assert failed.value.code is Code.USAGE
+
+
+def test_something_else_answers() -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="<html>")
+
+    with client(page) as gateway, pytest.raises(Failure, match="no gateway"):
+        gateway.get("/counts")
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ({"title": "There is no such study", "status": 404}, "There is no such study"),
+        ({"title": "No", "detail": "two\nlines"}, "two lines"),
+        (
+            {
+                "title": "Not valid",
+                "errors": [{"loc": ["body", "name"], "msg": "too short"}, {"msg": "and so on"}],
+            },
+            "Not valid: name: too short; and so on",
+        ),
+        ([], "the gateway answered 500 Internal Server Error"),
+    ],
+)
+def test_a_problem_is_one_line(body: object, line: str) -> None:
+    assert problem(httpx.Response(500, json=body)) == line
+
+
+def test_a_list_is_read_to_its_end() -> None:
+    asked: list[tuple[str, str]] = []
+    everything = [{"id": number} for number in range(2 * PAGE + 1)]
+
+    def page(request: httpx.Request) -> httpx.Response:
+        offset, limit = int(request.url.params["offset"]), int(request.url.params["limit"])
+        asked.append((request.method, request.url.params.get("state", "")))
+        return httpx.Response(
+            200, json={"items": everything[offset : offset + limit], "total": len(everything)}
+        )
+
+    with client(page) as gateway:
+        assert list(gateway.items("/studies", state="all", project=None)) == everything
+    assert asked == [("GET", "all")] * 3
+
+
+def test_a_search_by_identity_stays_out_of_the_url() -> None:
+    urls: list[str] = []
+
+    def page(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
+        assert b"ID-17" in request.content
+        assert b"days" not in request.content
+        return httpx.Response(200, json={"items": [], "total": 0})
+
+    with client(page) as gateway:
+        assert list(gateway.items("/studies/search", body={"patient_id": "ID-17", "days": None})) == []
+    assert urls
+    assert not any("ID-17" in url for url in urls)
+
+
+def test_nothing_is_an_answer_too() -> None:
+    with client(lambda request: httpx.Response(204)) as gateway:
+        assert gateway.post("/dead/x/replay") is None
+        gateway.delete("/dead/x")
+
+
+def test_a_name_is_one_segment() -> None:
+    assert segment("a/../b?c") == "a%2F..%2Fb%3Fc"

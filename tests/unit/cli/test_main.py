@@ -1,0 +1,134 @@
+"""The exit codes of commands that need no gateway, or do not find one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+
+from cli.main import run
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIONA_API", NOWHERE)
+
+
+def bundled(name: str) -> str:
+    path = get_testdata_file(name, download=False)
+    assert isinstance(path, str)
+    return path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["studies", "--no-such-option"],
+        ["studies", "--waiting", "--assigned"],
+        ["send"],
+        ["send", "--patient", "X", "--last", "3"],
+        ["send", "/no/such/path"],
+        ["send", __file__, "--to", "AET@host"],
+        ["send", __file__, "--to", "AET@host:1", "--project", "PROJECT"],
+        ["send", __file__, "--participant", "P1"],
+        ["up", "no-such-service"],
+        ["dead", "drop"],
+        ["dead", "drop", "x", "--all"],
+        ["destination", "add", "x", "dicom"],
+        ["destination", "add", "x", "folder", "--set", "novalue"],
+        ["coupling", "add", "PROJECT", "P1"],
+        ["rule", "add", "PROJECT"],
+        ["config", "import", "/no/such/file"],
+        ["deidentify", "/no/such/folder", "out"],
+    ],
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["studies", "--json"],
+        ["study", "show", "1.2.3"],
+        ["assign", "1.2.3", "PROJECT", "P1"],
+        ["transfers"],
+        ["transfers", "--watch"],
+        ["dead", "list"],
+        ["status", "--json"],
+        ["project", "add", "PROJECT", "--destination", "x"],
+        ["destination", "add", "x", "folder"],
+    ],
+)
+def test_no_gateway_is_3(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert NOWHERE in said.err
+
+
+def test_nobody_to_send_to_is_3() -> None:
+    assert run(["send", bundled("CT_small.dcm"), "--to", "NOBODY@127.0.0.1:9"]) == 3
+
+
+def test_nothing_to_send_is_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["send", __file__]) == 1
+    assert "no DICOM file among 1" in capsys.readouterr().err
+
+
+def test_a_store_that_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIONA_DATA", str(tmp_path))
+    assert run(["send", "--last", "7"]) == 1
+    assert "the store is not on this machine" in capsys.readouterr().err
+
+
+def test_config_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(
+        json.dumps({"DICOMIP": "10.0.0.5", "DICOMPORT": "11112", "DATADIR": "/data dir", "SERVERUSER": "x"})
+    )
+    assert run(["config", "import", str(file)]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        "FIONA_RECEIVER_HOST=10.0.0.5",
+        "FIONA_RECEIVER_PORT=11112",
+        "FIONA_DATA='/data dir'",
+    ]
+    assert "SERVERUSER" in said.err
+    assert run(["config", "import", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["FIONA_DATA"] == "/data dir"
+    file.write_text("[")
+    assert run(["config", "import", str(file)]) == 1
+
+
+def test_deidentify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, key = tmp_path / "in", tmp_path / "key"
+    source.mkdir()
+    (source / "CT.dcm").write_bytes(Path(bundled("CT_small.dcm")).read_bytes())
+    (source / "notes.txt").write_text("no DICOM")
+    key.write_text("ab" * 32 + "\n")
+    common = ["--participant", "SUBJ01", "--project", "STUDYX", "--workers", "1", "--json"]
+    assert run(["deidentify", str(source), str(tmp_path / "out"), "--key-file", str(key), *common]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"files": 2, "written": 1, "quarantined": 1, "duplicates": 0}
+    assert "random key" not in said.err
+    (made,) = (tmp_path / "out").rglob("*.dcm")
+    assert dcmread(made).PatientID == "SUBJ01"
+    assert run(["deidentify", str(source), str(tmp_path / "again"), "--key-file", str(key), *common]) == 0
+    (same,) = (tmp_path / "again").rglob("*.dcm")
+    assert same.read_bytes() == made.read_bytes()
+    capsys.readouterr()
+    assert run(["deidentify", str(source), str(tmp_path / "other"), *common]) == 0
+    assert "random key" in capsys.readouterr().err
+    key.write_text("short")
+    assert run(["deidentify", str(source), str(tmp_path / "third"), "--key-file", str(key), *common]) == 2
