@@ -10,7 +10,9 @@ from benchmarks.measure import Row
 
 def show(rows: list[Row], console: Console | None = None) -> None:
     """One table: ours and beside it each peer with the ratio ours / peer."""
-    table = Table("benchmark", "case", "who", "value", "unit", "ours is × as good", title="Ratios compare within a case")
+    table = Table(
+        "benchmark", "case", "who", "value", "unit", "ours is × as good", title="Ratios compare within a case"
+    )
     for _, group in groupby(rows, key=lambda row: (row["benchmark"], row["case"])):
         for number, row in enumerate(group):
             named = (row["benchmark"], row["case"]) if number == 0 else ("", "")

@@ -43,7 +43,7 @@ class Client:
             self._http = httpx.Client(
                 base_url=self.base, transport=transport, timeout=60, trust_env=False, follow_redirects=False
             )
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise Failure(f"FIONA_API is not an address: {self.base}", Code.USAGE) from error
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ from cli.failure import Code, Failure
 from cli.for_project import Plan, wait_until_known
 from cli.from_store import stored_files
 from cli.output import Column, Json, err, out, remark, show_json, table
+from services.sender.statuses import NO_ANSWER
 
 REFUSED: tuple[Column, ...] = (
     ("File", "file"),
@@ -61,7 +62,7 @@ def send(
     refusals: list[str] = []
     if plan:
         assignments, refusals = _assign(plan, outcomes)
-    _report(node, outcomes, skipped, assignments, as_json)
+    _report(node, not to, outcomes, skipped, assignments, as_json)
     failed = sum(not outcome.stored for outcome in outcomes)
     if failed:
         refusals.insert(0, f"{failed} of {len(outcomes)} files were not taken")
@@ -119,6 +120,7 @@ def _assign(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[list[Item], list[s
 
 def _report(
     node: Node,
+    ours: bool,
     outcomes: Sequence[Outcome],
     skipped: Sequence[Skipped],
     assignments: Sequence[Item],
@@ -132,9 +134,9 @@ def _report(
                         "path": str(each.file.path),
                         "study_instance_uid": each.file.study_instance_uid,
                         "sop_instance_uid": each.file.sop_instance_uid,
-                        "status": each.status if each.status >= 0 else None,
+                        "status": None if each.status == NO_ANSWER else each.status,
                         "stored": each.stored,
-                        "reason": "" if each.stored else each.reason(),
+                        "reason": "" if each.stored else each.reason(ours),
                     }
                     for each in outcomes
                 ],
@@ -145,7 +147,7 @@ def _report(
     for reason, count in Counter(each.reason for each in skipped).most_common():
         remark(f"skipped {count}: {reason}")
     refused: list[Item] = [
-        {"file": str(each.file.path), "sop_instance_uid": each.file.sop_instance_uid, "reason": each.reason()}
+        {"file": str(each.file.path), "sop_instance_uid": each.file.sop_instance_uid, "reason": each.reason(ours)}
         for each in outcomes
         if not each.stored
     ]

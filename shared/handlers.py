@@ -8,13 +8,14 @@ transaction, must be repeatable, and the events it returns are committed afterwa
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import Event
 
 HandlerFunction = Callable[..., Awaitable[Sequence[Event] | None]]
+F = TypeVar("F", bound=HandlerFunction)
 
 
 class Retry(Exception):
@@ -57,10 +58,10 @@ class Handlers:
     def __init__(self) -> None:
         self.table: dict[str, Handler] = {}
 
-    def on(self, event: type[Event]) -> Callable[[HandlerFunction], HandlerFunction]:
+    def on(self, event: type[Event]) -> Callable[[F], F]:
         """Register a function whose first parameter is the event; others are resources, found by type."""
 
-        def register(function: HandlerFunction) -> HandlerFunction:
+        def register(function: F) -> F:
             if event.name in self.table:
                 raise ValueError(f"two handlers for {event.name}")
             hints = inspect.get_annotations(function, eval_str=True)

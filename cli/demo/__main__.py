@@ -22,7 +22,8 @@ def main() -> int:
     parser.add_argument("--bundled-only", action="store_true", help="send only what the pydicom wheel has")
     asked = parser.parse_args()
     config.settings.reading_validation_mode = config.IGNORE
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         if asked.serve:
             return serve(asked.data or Path("build/run"))

@@ -158,7 +158,7 @@ def _explain(client: Client, mine: Sent, skipped: Sequence[Skipped]) -> None:
     ]
     reasons = [
         *_reasons("not sent", (each.reason for each in skipped)),
-        *_reasons("refused", (each.reason() for each in mine.refused)),
+        *_reasons("refused", (each.reason(gateway=True) for each in mine.refused)),
         *_reasons("quarantined", (str(each["reason"]) for each in quarantine)),
     ]
     if reasons:

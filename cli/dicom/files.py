@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shared.dicom.filemeta import FileMeta, read_meta
 from shared.dicom.scan import Scan, Unparsable, scan
+from shared.store import valid_uid
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
@@ -24,8 +25,8 @@ class Sendable:
     study_instance_uid: str
     size: int
     digest: str
-    meta_agrees: bool
-    """Whether the File Meta Information names the instance that the dataset is."""
+    dataset: int
+    """Where in the file the dataset begins."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,14 @@ def _look(path: Path, content: mmap) -> Sendable | Skipped:
     )
     if not sop_class or not sop_instance:
         return Skipped(path, "no SOP Class or SOP Instance UID")
+    if not all(map(valid_uid, (sop_class, sop_instance, meta.transfer_syntax_uid))):
+        return Skipped(path, "a UID that is none")
     digest = sha256(meta.transfer_syntax_uid.encode())
     with memoryview(content) as view, view[meta.dataset :] as dataset:
         digest.update(dataset)
     return Sendable(
         path, sop_class, sop_instance, meta.transfer_syntax_uid, found.study_instance_uid, len(content),
-        digest.hexdigest(), (sop_class, sop_instance) == (meta.sop_class_uid, meta.sop_instance_uid),
+        digest.hexdigest(), meta.dataset,
     )  # fmt: skip
 
 

@@ -1,45 +1,44 @@
-"""C-STORE of files as they are: associations with the presentation contexts that the files need."""
+"""C-STORE of files as they are: associations with the presentation contexts that the files need.
 
+The association is the sender's own. pynetdicom's loses an answer now and then on a busy machine: its reactor
+thread may take it from the queue before send_c_store does.
+"""
+
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cli.dicom.files import Sendable
 from cli.dicom.node import Node
 from cli.failure import Code, Failure
+from services.sender.clients.association import StoreAssociation
+from services.sender.clients.protocol import Unavailable
+from services.sender.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED, Verdict, describe, verdict
+from shared.destinations import DicomDestination
+from shared.journal.outcome import REASONS
 
 MOST_CONTEXTS = 128
 """PS3.8 §9.3.2.2: the odd numbers from 1 to 255."""
-WARNINGS = range(0xB000, 0xC000)
-NOT_NEGOTIATED = 0x0122
-LOST, UNFIT = -1, -2
-"""Instead of a status: the peer did not answer; the file cannot be put into a request."""
 
-REASONS = {
-    NOT_NEGOTIATED: "the peer does not take this SOP class in this transfer syntax",
-    LOST: "the association was lost",
-    UNFIT: "its UIDs do not fit into a C-STORE request",
-}
+GATEWAY_WORDS: dict[int, str] = {int(refusal): words for refusal, words in REASONS.items()}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the peer said of a file: the C-STORE status (PS3.4 Table B.2-1), or why there is none."""
+    """What the peer said of a file: the C-STORE status (PS3.4 Table B.2-1), or NO_ANSWER."""
 
     file: Sendable
     status: int
-    comment: str = ""
 
     @property
     def stored(self) -> bool:
         """Success, also with a warning."""
-        return self.status == 0 or self.status in WARNINGS
+        return verdict(self.status) is Verdict.TAKEN
 
-    def reason(self) -> str:
-        """For people: status and what is known of it."""
-        if self.status < 0:
-            return REASONS[self.status]
-        return f"0x{self.status:04X} {self.comment or REASONS.get(self.status, '')}".strip()
+    def reason(self, gateway: bool = False) -> str:
+        """For people: the status, in the gateway's own words if that is who said it."""
+        words = GATEWAY_WORDS.get(self.status) if gateway else None
+        return f"0x{self.status:04X} {words}" if words else describe(self.status)
 
 
 def batches(sendable: Iterable[Sendable]) -> list[list[Sendable]]:
@@ -61,58 +60,49 @@ def batches(sendable: Iterable[Sendable]) -> list[list[Sendable]]:
 
 def store(sendable: Sequence[Sendable], node: Node, calling_aet: str) -> Iterator[Outcome]:
     """Send files and say of each what became of it; Failure when the node is not there or will not talk."""
-    from pynetdicom import AE, _config
+    for batch in batches(sendable):
+        association = _associate(node, calling_aet, batch)
+        try:
+            yield from _through(association, batch)
+        finally:
+            association.release()
+
+
+def _associate(node: Node, calling_aet: str, batch: Iterable[Sendable]) -> StoreAssociation:
     from pynetdicom.presentation import build_context
 
-    _config.STORE_SEND_CHUNKED_DATASET = True
-    for batch in batches(sendable):
-        entity = AE(ae_title=calling_aet)
-        entity.network_timeout = entity.dimse_timeout = 120
-        pairs = dict.fromkeys((file.sop_class_uid, file.transfer_syntax_uid) for file in batch)
-        association = entity.associate(
-            node.host,
-            node.port,
-            contexts=[build_context(sop_class, syntax) for sop_class, syntax in pairs],
-            ae_title=node.aet,
-        )
-        if not association.is_established:
-            raise Failure(f"no association with {node}: {_why(association)}", Code.UNREACHABLE)
-        try:
-            for file in batch:
-                yield _one(association, file)
-        finally:
-            if association.is_established:
-                association.release()
-
-
-def _why(association: Any) -> str:
-    if association.is_rejected:
-        answer = association.acceptor.primitive
-        return f"rejected ({answer.reason_str})" if answer is not None else "rejected"
-    return "nobody answers there, or only with an abort"
-
-
-def _one(association: Any, file: Sendable) -> Outcome:
-    if not association.is_established:
-        return Outcome(file, LOST)
-    accepted = ((context.abstract_syntax, context.transfer_syntax[0]) for context in association.accepted_contexts)
-    if (file.sop_class_uid, file.transfer_syntax_uid) not in accepted:
-        return Outcome(file, NOT_NEGOTIATED)
+    pairs = dict.fromkeys((file.sop_class_uid, file.transfer_syntax_uid) for file in batch)
+    contexts = [build_context(sop_class, syntax) for sop_class, syntax in pairs]
+    for number, context in enumerate(contexts):
+        context.context_id = 2 * number + 1
     try:
-        answer = association.send_c_store(_source(file))
-    except (ValueError, AttributeError):
-        return Outcome(file, UNFIT)
-    except RuntimeError:
-        return Outcome(file, LOST)
-    if "Status" not in answer:
-        return Outcome(file, LOST)
-    return Outcome(file, int(answer.Status), str(answer.get("ErrorComment", "")))
+        peer = DicomDestination(host=node.host, port=node.port, called_aet=node.aet, calling_aet=calling_aet)
+    except ValueError as error:
+        raise Failure(f"{calling_aet!r} is no AE title", Code.USAGE) from error
+    try:
+        return StoreAssociation.request(peer, contexts)
+    except Unavailable as error:
+        raise Failure(f"no association with {node}: {error}", Code.UNREACHABLE) from error
 
 
-def _source(file: Sendable) -> Any:
-    """The file, to be streamed; a dataset where the File Meta names another instance than it holds."""
-    if file.meta_agrees:
-        return file.path
-    from pydicom import dcmread
+def _through(association: StoreAssociation, batch: Iterable[Sendable]) -> Iterator[Outcome]:
+    """Every file of a batch; once an answer fails to come, nothing more is tried."""
+    lost = False
+    for file in batch:
+        context = association.accepted.get((file.sop_class_uid, file.transfer_syntax_uid))
+        if context is None:
+            yield Outcome(file, SOP_CLASS_NOT_SUPPORTED)
+            continue
+        outcome = Outcome(file, NO_ANSWER if lost else _one(association, context, file))
+        lost = outcome.status == NO_ANSWER
+        yield outcome
 
-    return dcmread(file.path)
+
+def _one(association: StoreAssociation, context: int, file: Sendable) -> int:
+    handle = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return association.store(context, file.sop_class_uid, file.sop_instance_uid, handle, file.dataset, file.size)
+    except Unavailable:
+        return NO_ANSWER
+    finally:
+        os.close(handle)

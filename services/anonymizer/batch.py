@@ -10,7 +10,9 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from services.anonymizer.engine import CannotDeidentify, Deidentified, Names, Profile, Subject, deidentify
+from services.anonymizer.engine import CannotDeidentify, Deidentified, Names, Profile, Subject, deidentify_all
+
+GONE = "the file is gone from the archive [missing]"
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,17 @@ def warm_up() -> None:
 
 def deidentify_batch(work: Work) -> list[Outcome]:
     """In a worker: one after the other; what an instance does to the engine stays with that instance."""
-    return [_one(sop_instance_uid, path, work) for sop_instance_uid, path in work.sources]
+    present = [(sop_instance_uid, path) for sop_instance_uid, path in work.sources if path.exists()]
+    results = deidentify_all([path for _, path in present], work.target, work.subject, work.profile, by_instance)
+    done = [_outcome(sop_instance_uid, result) for (sop_instance_uid, _), result in zip(present, results, strict=True)]
+    here = {sop_instance_uid for sop_instance_uid, _ in present}
+    return done + [Outcome(uid, reason=GONE) for uid, _ in work.sources if uid not in here]
 
 
-def _one(sop_instance_uid: str, path: Path, work: Work) -> Outcome:
-    if not path.exists():
-        return Outcome(sop_instance_uid, reason="the file is gone from the archive [missing]")
-    try:
-        return Outcome(sop_instance_uid, deidentify(path, work.target, work.subject, work.profile, by_instance))
-    except CannotDeidentify as refusal:
-        return Outcome(sop_instance_uid, reason=f"{refusal.reason} [{refusal.rule}]", where=refusal.where)
+def _outcome(sop_instance_uid: str, result: Deidentified | CannotDeidentify) -> Outcome:
+    if isinstance(result, CannotDeidentify):
+        return Outcome(sop_instance_uid, reason=f"{result.reason} [{result.rule}]", where=result.where)
+    return Outcome(sop_instance_uid, result)
 
 
 def by_instance(names: Names) -> PurePath:

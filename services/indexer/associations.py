@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.indexer import arrival, metrics
 from services.indexer.arrival import Patience
 from services.indexer.clock import Clock
+from services.indexer.rows import insert_missing
 from shared.database import insert_new
 from shared.events import InstancesReceived, ReceivedInstance
 from shared.log import logger
@@ -53,8 +54,7 @@ async def count(
         {"association": association.id, "path": each.path, "series_instance_uid": each.series_instance_uid}
         for each in instances
     ]
-    for start in range(0, len(rows), 1000):
-        await insert_new(session, AssociationInstance, rows[start : start + 1000])
+    await insert_missing(session, AssociationInstance, rows)
     counted = select(func.count()).where(AssociationInstance.association == association.id)
     association.indexed = (await session.execute(counted)).scalar_one()
     if arrival.finished(association.announced, association.indexed):
@@ -73,9 +73,7 @@ async def closed(session: AsyncSession, id: str, announced: int, now: datetime) 
 async def finish(session: AsyncSession, association: Association, now: datetime) -> None:
     """Nothing more is to come from it: it no longer holds any series open."""
     association.finished_at = now
-    await session.execute(
-        delete(AssociationInstance).where(AssociationInstance.association == association.id)
-    )
+    await session.execute(delete(AssociationInstance).where(AssociationInstance.association == association.id))
 
 
 async def give_up(session: AsyncSession, patience: Patience, clock: Clock) -> None:
@@ -85,9 +83,7 @@ async def give_up(session: AsyncSession, patience: Patience, clock: Clock) -> No
     for association in (
         await session.execute(query.order_by(Association.id).with_for_update(skip_locked=True))
     ).scalars():
-        if arrival.given_up(
-            association.announced, association.last_seen_at, patience, now, clock.listening_since
-        ):
+        if arrival.given_up(association.announced, association.last_seen_at, patience, now, clock.listening_since):
             log.warning(
                 "association given up",
                 association=association.id,

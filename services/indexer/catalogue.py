@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.indexer.identity import keep_identity
 from services.indexer.image import Image
 from services.indexer.merge import Types, catalogued, merge_fields, merge_types
+from services.indexer.rows import insert_missing
 from shared.crypto import Vault
 from shared.database import insert_new
 from shared.events import InstancesReceived
-from shared.tables import Base, Instance, InstanceConflict, Series, Study
+from shared.tables import Instance, InstanceConflict, Series, Study
 
 IN_ONE_STATEMENT = 1000
 UNREADABLE = "unreadable"
@@ -35,6 +36,8 @@ class Outcome:
 
     kept: list[Image] = field(default_factory=list)
     """Catalogued, now or before."""
+    before: set[str] = field(default_factory=set)
+    """SOP Instance UIDs that were catalogued already."""
     new: int = 0
     conflicts: dict[str, str] = field(default_factory=dict)
     """Path -> reason."""
@@ -49,12 +52,11 @@ async def write(
     outcome = Outcome()
     study_uid = images[0].instance.study_instance_uid
     candidates = await _sort_out(session, study_uid, images, outcome)
+    outcome.new = sum(image.instance.sop_instance_uid not in outcome.before for image in candidates)
     if candidates:
         study = await _study(session, event, candidates, vault, now)
         series = await _all_series(session, candidates, now)
-        outcome.new = await _insert(
-            session, Instance, [_instance_row(event, each, now) for each in candidates]
-        )
+        await insert_missing(session, Instance, [_instance_row(event, each, now) for each in candidates])
         # Another study's batch may have taken a SOP Instance UID in the meantime.
         kept = await _kept_paths(session, candidates)
         for image in candidates:
@@ -63,23 +65,20 @@ async def write(
             else:
                 outcome.conflicts[image.instance.path] = ELSEWHERE
         for uid, row in series.items():
-            await _refresh_series(
-                session, row, [i for i in outcome.kept if i.instance.series_instance_uid == uid], now
-            )
+            await _refresh_series(session, row, [i for i in outcome.kept if i.instance.series_instance_uid == uid], now)
             outcome.types[uid] = row.classify_types
         await session.flush()
         await _refresh_study(session, study, now)
-    await _insert(session, InstanceConflict, list(_conflict_rows(event, images, outcome.conflicts, now)))
+    await insert_missing(session, InstanceConflict, list(_conflict_rows(event, images, outcome.conflicts, now)))
     await _count_conflicts(session, study_uid)
     return outcome
 
 
-async def _sort_out(
-    session: AsyncSession, study_uid: str, images: Iterable[Image], outcome: Outcome
-) -> list[Image]:
+async def _sort_out(session: AsyncSession, study_uid: str, images: Iterable[Image], outcome: Outcome) -> list[Image]:
     """The images that may be catalogued; the others go to the conflicts with their reason."""
     by_path = {image.instance.path: image for image in images}
     known = await _paths(session, {image.instance.sop_instance_uid for image in by_path.values()})
+    outcome.before = set(known)
     owners = await _owners(session, {image.instance.series_instance_uid for image in by_path.values()})
     candidates: dict[str, Image] = {}
     for path, image in sorted(by_path.items()):
@@ -101,13 +100,6 @@ def _portions(values: Collection[str]) -> Iterator[list[str]]:
         yield ordered[start : start + IN_ONE_STATEMENT]
 
 
-async def _insert(session: AsyncSession, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
-    new = 0
-    for start in range(0, len(rows), IN_ONE_STATEMENT):
-        new += await insert_new(session, table, rows[start : start + IN_ONE_STATEMENT])
-    return new
-
-
 async def _paths(session: AsyncSession, sops: Collection[str]) -> dict[str, tuple[str, str]]:
     """SOP Instance UID -> path and series, of those that are catalogued."""
     found: dict[str, tuple[str, str]] = {}
@@ -120,10 +112,7 @@ async def _paths(session: AsyncSession, sops: Collection[str]) -> dict[str, tupl
 
 
 async def _kept_paths(session: AsyncSession, images: Sequence[Image]) -> set[str]:
-    return {
-        path
-        for path, _ in (await _paths(session, {each.instance.sop_instance_uid for each in images})).values()
-    }
+    return {path for path, _ in (await _paths(session, {each.instance.sop_instance_uid for each in images})).values()}
 
 
 async def _owners(session: AsyncSession, series: Collection[str]) -> dict[str, str]:
@@ -165,9 +154,7 @@ async def _study(
         for name, value in row.items():
             if getattr(study, name) is None:
                 setattr(study, name, value)
-    modalities = dict.fromkeys(
-        (*study.modalities, *(m for image in images if (m := _cut(image, "Modality", 16))))
-    )
+    modalities = dict.fromkeys((*study.modalities, *(m for image in images if (m := _cut(image, "Modality", 16)))))
     if list(modalities) != study.modalities:
         study.modalities = list(modalities)
     return study
@@ -184,14 +171,12 @@ async def _all_series(session: AsyncSession, images: Sequence[Image], now: datet
         }
         for uid, image in sorted(first.items())
     ]
-    await _insert(session, Series, rows)
+    await insert_missing(session, Series, rows)
     query = select(Series).where(Series.series_instance_uid.in_(list(first)))
     return {row.series_instance_uid: row for row in (await session.execute(query)).scalars()}
 
 
-async def _refresh_series(
-    session: AsyncSession, series: Series, images: Sequence[Image], now: datetime
-) -> None:
+async def _refresh_series(session: AsyncSession, series: Series, images: Sequence[Image], now: datetime) -> None:
     """Merge what the images say into their series, and count its rows."""
     uid = series.series_instance_uid
     header = merge_fields(series.header, [catalogued(image.fields) for image in images])

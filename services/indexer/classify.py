@@ -69,13 +69,7 @@ def resolve(reference: tuple[str, ...], header: Header, fields: Mapping[str, Any
 
 
 def _text(value: Any) -> str:
-    return (
-        ""
-        if value is ABSENT
-        else shown(value)
-        if isinstance(value, list)
-        else str("" if value is None else value)
-    )
+    return "" if value is ABSENT else shown(value) if isinstance(value, list) else str("" if value is None else value)
 
 
 @lru_cache(maxsize=1024)

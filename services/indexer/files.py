@@ -4,8 +4,8 @@ import asyncio
 import fcntl
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,7 @@ async def study_lock(store: Store, study_uid: str) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
-def write(
-    store: Store, event: InstancesReceived, images: Sequence[Image], types: Mapping[str, list[str]]
-) -> None:
+def write(store: Store, event: InstancesReceived, images: Sequence[Image], types: Mapping[str, list[str]]) -> None:
     """Make the links of catalogued images of one study and merge them into the JSON of their series."""
     folders = _links(store, images)
     series: dict[str, list[Image]] = {}
@@ -58,33 +56,40 @@ def write(
         place = store.raw_series(members[0].instance.study_instance_uid, uid)
         additions = [connection, *(image.fields for image in members)]
         content = series_json(_read(store / f"{place}.json"), additions, types[uid], _links_in(store / place))
-        store.write(
-            f"{place}.json", json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False).encode()
-        )
+        store.write(f"{place}.json", json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False).encode())
     for folder in folders:
         sync_folder(folder)
 
 
 def _links(store: Store, images: Sequence[Image]) -> set[Path]:
-    folders = set()
-    participants = set()
+    """Make the links of the images; the folders that have new names in them."""
+    wanted: dict[str, list[tuple[str, str]]] = {}
+    participants: dict[str, str] = {}
     for image in images:
         instance = image.instance
-        links = [
-            f"{store.raw_series(instance.study_instance_uid, instance.series_instance_uid)}/"
-            f"{instance.sop_instance_uid}"
-        ]
-        if report := places.report(image.fields, instance.study_instance_uid, instance.sop_instance_uid):
-            links.append(report)
-        for link in links:
-            store.link(link, instance.path)
-            folders.add((store / link).parent)
+        study, sop = instance.study_instance_uid, instance.sop_instance_uid
+        wanted.setdefault(store.raw_series(study, instance.series_instance_uid), []).append((sop, instance.path))
+        if report := places.report(image.fields, study, sop):
+            wanted.setdefault(report.rpartition("/")[0], []).append((sop, instance.path))
         if image.readable:
-            participants.add((places.participant(image.fields), f"raw/{instance.study_instance_uid}"))
-    for place, study in participants:
-        store.link(places.free(store, place, study), study)
+            participants[places.participant(image.fields)] = f"raw/{study}"
+    folders = {_link_all(store, folder, links) for folder, links in wanted.items()}
+    for place, study_folder in participants.items():
+        store.link(places.free(store, place, study_folder), study_folder)
         folders.add((store / place).parent)
     return folders
+
+
+def _link_all(store: Store, folder: str, links: Iterable[tuple[str, str]]) -> Path:
+    place = store / folder
+    place.mkdir(parents=True, exist_ok=True)
+    up = "../" * len(Path(folder).parts)
+    # Paths as text: building thousands of Path objects would cost more than the links themselves.
+    prefix = f"{place}/"
+    for name, target in links:
+        with suppress(FileExistsError):
+            os.symlink(up + target, prefix + name)
+    return place
 
 
 def _links_in(folder: Path) -> int:

@@ -36,9 +36,7 @@ async def index(
 def _check(event: InstancesReceived, store: Store) -> None:
     """What could lead out of the store comes from no receiver."""
     for each in event.instances:
-        if not all(
-            map(valid_uid, (each.study_instance_uid, each.series_instance_uid, each.sop_instance_uid))
-        ):
+        if not all(map(valid_uid, (each.study_instance_uid, each.series_instance_uid, each.sop_instance_uid))):
             raise Reject("an instance without valid UIDs")
         try:
             store / each.path

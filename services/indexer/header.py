@@ -64,9 +64,7 @@ class Header:
     def whole(self, tag: int) -> str:
         """The text with its backslashes kept, for what identifies and must not be cut; empty when absent."""
         value = self.value(tag)
-        return (
-            "\\".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
-        )
+        return "\\".join(map(str, value)) if isinstance(value, list) else str(value if value is not None else "")
 
     def _creator(self, tag: int) -> str | None:
         if not (tag >> 16) & 1:

@@ -23,9 +23,7 @@ def patient_key(vault: Vault, identity: Identity, study_uid: str) -> str:
     return vault.hash("patient", "", identity.issuer, study_uid)
 
 
-async def keep_identity(
-    session: AsyncSession, study_uid: str, image: Image, vault: Vault, now: datetime
-) -> str:
+async def keep_identity(session: AsyncSession, study_uid: str, image: Image, vault: Vault, now: datetime) -> str:
     """Make sure that patient and study have their identities; the id of the study's patient.
 
     The first that said who it is keeps the study; a later one that says otherwise is counted and logged.

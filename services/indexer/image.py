@@ -64,9 +64,7 @@ class Reader:
         loop = asyncio.get_running_loop()
         size = max(1, -(-len(todo) // self.threads))
         parts = [todo[start : start + size] for start in range(0, len(todo), size)]
-        done = await asyncio.gather(
-            *(loop.run_in_executor(self.executor, self.read_some, part) for part in parts)
-        )
+        done = await asyncio.gather(*(loop.run_in_executor(self.executor, self.read_some, part) for part in parts))
         return [image for part in done for image in part]
 
     def read_some(self, instances: list[ReceivedInstance]) -> list[Image]:
@@ -105,9 +103,7 @@ class Reader:
             # Not a broken header but a store that is not there: trying again helps.
             raise
         except Exception as error:
-            log.warning(
-                "header unreadable", sop_instance_uid=instance.sop_instance_uid, error=type(error).__name__
-            )
+            log.warning("header unreadable", sop_instance_uid=instance.sop_instance_uid, error=type(error).__name__)
             return Image(instance, uids, readable=False)
 
 

@@ -19,11 +19,7 @@ def merge_fields(current: Mapping[str, Any], images: Iterable[Mapping[str, Any]]
         for name, value in image.items():
             if name == DIFFUSION:
                 merged[name] = _union(merged.get(name), value)
-            elif (
-                name not in merged
-                or name in LATEST
-                or (name == "SliceLocation" and _lower(value, merged[name]))
-            ):
+            elif name not in merged or name in LATEST or (name == "SliceLocation" and _lower(value, merged[name])):
                 merged[name] = value
     return merged
 

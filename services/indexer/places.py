@@ -22,9 +22,7 @@ def safe_name(text: str, otherwise: str = UNKNOWN) -> str:
     name = re.sub(r"[^\w.+=@^ -]", "_", stripped).lstrip(".")[:LENGTH_LIMIT]
     while len(name.encode()) > 200:
         name = name[:-1]
-    return (
-        name if name == stripped else f"{name}~{sha256(stripped.encode('utf-8', 'replace')).hexdigest()[:8]}"
-    )
+    return name if name == stripped else f"{name}~{sha256(stripped.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def participant(fields: dict[str, Any]) -> str:

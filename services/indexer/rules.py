@@ -105,13 +105,7 @@ class NotReference(_Strict):
 def _kind(entry: Any) -> str:
     if isinstance(entry, dict):
         return "rule" if "rule" in entry else "notrule" if "notrule" in entry else "condition"
-    return (
-        "rule"
-        if isinstance(entry, Reference)
-        else "notrule"
-        if isinstance(entry, NotReference)
-        else "condition"
-    )
+    return "rule" if isinstance(entry, Reference) else "notrule" if isinstance(entry, NotReference) else "condition"
 
 
 Entry = Annotated[
@@ -151,15 +145,11 @@ class Rules:
         for rule in rules:
             for reference in rule.references():
                 if reference not in self.by_id:
-                    raise RulesError(
-                        f"rule {rule.id or rule.type!r} refers to {reference!r}, which does not exist"
-                    )
+                    raise RulesError(f"rule {rule.id or rule.type!r} refers to {reference!r}, which does not exist")
         try:
             TopologicalSorter({id: set(rule.references()) for id, rule in self.by_id.items()}).prepare()
         except CycleError as error:
-            raise RulesError(
-                f"rules refer to one another in a circle: {' -> '.join(error.args[1])}"
-            ) from None
+            raise RulesError(f"rules refer to one another in a circle: {' -> '.join(error.args[1])}") from None
 
     @cached_property
     def tags(self) -> frozenset[int]:

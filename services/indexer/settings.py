@@ -13,9 +13,7 @@ class IndexerSettings(FionaSettings):
 
     model_config = SettingsConfigDict(env_prefix="FIONA_INDEXER_", frozen=True)
 
-    quiet_seconds: float = Field(
-        default=15, ge=0, description="a series is whole after this long without an instance"
-    )
+    quiet_seconds: float = Field(default=15, ge=0, description="a series is whole after this long without an instance")
     quiet_agreed_seconds: float = Field(
         default=2, ge=0, description="the same, once it has as many instances as somebody said it would"
     )
@@ -27,9 +25,7 @@ class IndexerSettings(FionaSettings):
         gt=0,
         description="a closed association whose count never agrees holds its series for this long after its last sign",
     )
-    series_per_tick: int = Field(
-        default=200, gt=0, description="series looked at per second, the oldest first"
-    )
+    series_per_tick: int = Field(default=200, gt=0, description="series looked at per second, the oldest first")
     readers: int = Field(default=2, gt=0, description="threads that read headers")
     classify_rules: Path | None = Field(
         default=None,

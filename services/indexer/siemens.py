@@ -30,8 +30,7 @@ _TEXTS = {
 }
 """Series JSON field -> the protocol's parameter that it repeats."""
 _PARAMETERS = {
-    field: re.compile(rf'{re.escape(name)}[ \t]*=[ \t]*"*(?P<value>[^"\r\n]+)')
-    for field, name in _TEXTS.items()
+    field: re.compile(rf'{re.escape(name)}[ \t]*=[ \t]*"*(?P<value>[^"\r\n]+)') for field, name in _TEXTS.items()
 }
 _RELEASE = re.compile(r'sProtConsistencyInfo\.tMeasuredBaselineString[ \t]*=[ \t]*"*N4_([^_"\r\n]+)')
 _DIFFUSION = ("B_value", "DiffusionDirectionality", "DiffusionGradientDirection")

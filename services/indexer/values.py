@@ -66,9 +66,7 @@ def numbers(raw: bytes, code: str, little_endian: bool) -> Value:
     """Unpack as many whole numbers as the bytes hold."""
     size = struct.calcsize(f"<{code}")
     count = len(raw) // size
-    found: list[Scalar] = list(
-        struct.unpack(f"{'<' if little_endian else '>'}{count}{code}", raw[: count * size])
-    )
+    found: list[Scalar] = list(struct.unpack(f"{'<' if little_endian else '>'}{count}{code}", raw[: count * size]))
     return found if count > 1 else (found[0] if found else None)
 
 
@@ -79,11 +77,7 @@ def decode(vr: str | None, raw: bytes, encodings: Sequence[str], little_endian: 
     decoder = _DECODERS.get(vr or "")
     if decoder is not None:
         return decoder(raw, encodings, vr or "")
-    if (
-        vr in (None, "UN")
-        and raw.rstrip(b"\0 ").isascii()
-        and raw.rstrip(b"\0 ").decode("ascii").isprintable()
-    ):
+    if vr in (None, "UN") and raw.rstrip(b"\0 ").isascii() and raw.rstrip(b"\0 ").decode("ascii").isprintable():
         return _plain(raw)
     return None
 

@@ -1,5 +1,7 @@
 """What the router does when something has arrived, was assigned, or has come further on its way."""
 
+import json
+
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,10 +31,10 @@ from shared.tables import (
     Assignment,
     CouplingEntry,
     Participant,
-    PatientIdentity,
     Project,
     RoutingRule,
     Study,
+    StudyIdentity,
     Transfer,
     TransferPart,
 )
@@ -163,14 +165,15 @@ async def _candidate(session: AsyncSession, vault: Vault, study_uid: str) -> Can
     study = await session.get(Study, study_uid)
     if study is None:
         return None
-    identity = await session.get(PatientIdentity, study.patient)
+    identity = await session.get(StudyIdentity, study_uid)
+    details = json.loads(vault.decrypt(identity.details)) if identity else {}
     return Candidate(
         study_instance_uid=study_uid,
         accession_hash=study.accession_hash,
         calling_aet=study.calling_aet,
         called_aet=study.called_aet,
-        patient_id=vault.decrypt(identity.patient_id) if identity else "",
-        patient_name=vault.decrypt(identity.patient_name) if identity else "",
+        patient_id=details.get("PatientID", ""),
+        patient_name=details.get("PatientName", ""),
     )
 
 

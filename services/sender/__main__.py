@@ -1,6 +1,7 @@
-"""python -m services.sender: one container."""
+"""`python -m services.sender`: one container."""
 
 from services.sender.service import service
 from shared.service import main
 
-main(service)
+if __name__ == "__main__":
+    main(service)

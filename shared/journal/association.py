@@ -92,19 +92,26 @@ class Association:
         return self.kept + 1
 
     def make_folder(self) -> Path:
-        """The folder with the association's facts, durable when this returns."""
+        """The folder with the association's facts, durable when this returns; OSError leaves nothing behind."""
         if self._descriptor < 0:
-            self._folder.mkdir(exist_ok=True)
-            draft = self._folder / f".{FACTS}"
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(self.facts._asdict(), file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(draft, self._folder / FACTS)
-            sync_folder(self._folder)
-            sync_folder(self._folder.parent)
-            self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self._write_facts()
+                self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except OSError:
+                self.remove()
+                raise
         return self._folder
+
+    def _write_facts(self) -> None:
+        self._folder.mkdir(exist_ok=True)
+        draft = self._folder / f".{FACTS}"
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(self.facts._asdict(), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(draft, self._folder / FACTS)
+        sync_folder(self._folder)
+        sync_folder(self._folder.parent)
 
     def new_file(self) -> tuple[Path, int]:
         """An empty `.part` file for the next instance, open for writing."""

@@ -103,9 +103,7 @@ async def indexer(database: Database, store: Store) -> AsyncIterator[Indexer]:
         yield Indexer(database, store, Reader(store, load(), executor, 2), clock=clock)
 
 
-def make(
-    store: Store, number: int, study: str = STUDY, series: str = SERIES, **attributes: object
-) -> ReceivedInstance:
+def make(store: Store, number: int, study: str = STUDY, series: str = SERIES, **attributes: object) -> ReceivedInstance:
     """An instance in the archive, as the receiver leaves it."""
     sop = f"{series}.{number}"
     given = {
@@ -328,9 +326,7 @@ async def test_instances_sent_again_count_for_their_association_and_open_nothing
     await indexer.later(20).close("b", 2)
     assert await indexer.later(60).tick() == []
     assert (await indexer.study()).arrived_at is not None
-    assert {
-        row.id: (row.indexed, row.finished_at is not None) for row in await indexer.rows(Association)
-    } == {
+    assert {row.id: (row.indexed, row.finished_at is not None) for row in await indexer.rows(Association)} == {
         "a": (2, True),
         "b": (2, True),
     }
@@ -396,9 +392,7 @@ async def test_the_study_waits_for_all_its_series(indexer: Indexer) -> None:
 
 async def test_other_bytes_under_one_uid_are_kept_and_flagged(indexer: Indexer) -> None:
     original = make(indexer.store, 1)
-    changed = dataset(
-        StudyInstanceUID=STUDY, SeriesInstanceUID=SERIES, SOPInstanceUID=f"{SERIES}.1", EchoTime="9"
-    )
+    changed = dataset(StudyInstanceUID=STUDY, SeriesInstanceUID=SERIES, SOPInstanceUID=f"{SERIES}.1", EchoTime="9")
     conflict = keep(indexer.store, changed, Store.conflict(STUDY, f"{SERIES}.1", "d" * 64), conflict=True)
     for _ in range(2):
         await indexer.index(received(original, conflict))

@@ -1,5 +1,7 @@
 """The router on both databases: which transfers are asked for, why, and when one is called complete."""
 
+import json
+
 import pytest
 from sqlalchemy import select, update
 
@@ -21,11 +23,11 @@ from shared.tables import (
     CouplingEntry,
     Instance,
     Patient,
-    PatientIdentity,
     Project,
     RoutingRule,
     Series,
     Study,
+    StudyIdentity,
     Transfer,
 )
 
@@ -39,8 +41,13 @@ async def catalogue(database: Database) -> Database:
     """A project and a study of two series, of which one has arrived."""
     async with database.session() as session:
         session.add(Patient(id=PATIENT))
+        details = {"PatientID": "8DISC001", "PatientName": "Doe^Jane"}
         session.add(
-            PatientIdentity(id=PATIENT, patient_id=VAULT.encrypt("8DISC001"), patient_name=VAULT.encrypt("Doe^Jane"))
+            StudyIdentity(
+                study_instance_uid=STUDY,
+                accession_number=VAULT.encrypt("ACC1"),
+                details=VAULT.encrypt(json.dumps(details)),
+            )
         )
         session.add(
             Study(

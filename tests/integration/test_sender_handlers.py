@@ -226,9 +226,9 @@ async def test_the_sender_itself_is_killed(bench_on_both: Bench, orthanc: Orthan
     url = bench.database.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", CHILD, url, str(store.root), request.model_dump_json()]
     with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": os.getcwd()}) as child:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while len(await bench.answered()) < 30 and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
         child.send_signal(signal.SIGKILL)
         child.wait()
     before = len(await bench.answered())

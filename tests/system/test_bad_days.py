@@ -17,7 +17,7 @@ PROJECT = "BADDAYS"
 
 
 def destination(orthanc: Orthanc) -> dict[str, object]:
-    config = {"host": "127.0.0.1", "port": orthanc.dicom_port, "aet": orthanc.aet}
+    config = {"host": "127.0.0.1", "port": orthanc.dicom_port, "called_aet": orthanc.aet}
     return {"kind": "dicom", "config": config}
 
 

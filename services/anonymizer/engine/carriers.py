@@ -18,6 +18,7 @@ CARRIERS: Final[dict[int, tuple[bytes, str]]] = {
     0x00080090: (b"PN", EVENT_PREFIX + "{event}"),  # Referring Physician's Name
     0x00100010: (b"PN", "{participant}"),  # Patient's Name
     0x00100020: (b"LO", "{participant}"),  # Patient ID
+    0x00120010: (b"LO", "{project}"),  # Clinical Trial Sponsor Name: Type 1 beside the next ones
     0x00120020: (b"LO", "{project}"),  # Clinical Trial Protocol ID
     0x00120021: (b"LO", "{project}"),  # Clinical Trial Protocol Name
     0x00120040: (b"LO", "{participant}"),  # Clinical Trial Subject ID
@@ -26,6 +27,8 @@ CARRIERS: Final[dict[int, tuple[bytes, str]]] = {
     0x00401002: (b"LO", EVENT_PREFIX + "{event}"),  # Reason for the Requested Procedure
     0x00402001: (b"LO", EVENT_PREFIX + "{event}"),  # Reason for the Imaging Service Request
 }
+# Type 2 beside the carriers (Clinical Trial Subject, General Equipment): empty unless the object has them.
+COMPANIONS: Final = (0x00080070, 0x00120030, 0x00120031)
 PATIENT_IDENTITY_REMOVED, METHOD, METHOD_CODES = 0x00120062, 0x00120063, 0x00120064
 DATES_MODIFIED: Final = 0x00280303
 
@@ -76,3 +79,9 @@ def inserted(subject: Subject, declared: bytes | None, profile: Profile, to: Enc
     if character_set is not None:
         written[CHARACTER_SET] = element(CHARACTER_SET, b"CS", character_set, to)
     return written
+
+
+@lru_cache(maxsize=4)
+def companions(to: Encoding) -> dict[int, bytes]:
+    """Empty elements for what the inserted modules demand, where the object lacks it."""
+    return {tag: element(tag, b"LO", b"", to) for tag in COMPANIONS}

@@ -19,7 +19,7 @@ from services.anonymizer.engine.rewrite import Chunk, Walk
 from services.anonymizer.engine.source import FIRST_READ, Source, opened
 from services.anonymizer.engine.subject import Subject
 
-COMMITTERS: Final = 4
+COMMITTERS: Final = 8
 _UNIQUE: Final = count()
 NO_MODALITY: Final = "OT"
 MODALITY: Final = re.compile(rb"[A-Z0-9]{2,16}")
@@ -147,7 +147,8 @@ def _deidentify(source: Source, root: Path, subject: Subject, profile: Profile, 
     found = pixels.located(source, walk.pixels) if walk.pixels else None
     declared = walk.captured.get(identity.CHARACTER_SET)
     values, _ = carriers.carriers(subject, declared)
-    dataset = dict(chunks) | carriers.inserted(subject, declared, profile, encoding)
+    inserted = carriers.inserted(subject, declared, profile, encoding)
+    dataset = carriers.companions(encoding) | dict(chunks) | inserted
     new = {
         tag: uids.new_uid(subject.key, walk.captured[tag].strip(uids.PADDING))
         for tag in (identity.STUDY, identity.SERIES, identity.INSTANCE)

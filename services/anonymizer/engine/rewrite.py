@@ -51,8 +51,8 @@ PIXELS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 TRAILING_PADDING: Final = 0xFFFCFFFC
 LAST: Final = min(PIXELS)
 CONTENT_SEQUENCE, CONCEPT_NAME, CODE_VALUE, CODE_SCHEME = 0x0040A730, 0x0040A043, 0x00080100, 0x00080102
-# What may be kept of UN when the dictionary knows its VR: numbers and ages, whose shape is checked.
-UN_SIZES: Final = {**NUMERIC_SIZES, b"DS": 1, b"IS": 1, b"AS": 1}
+# What may be kept of UN when the dictionary knows its VR: numbers, and strings whose shape is checked.
+UN_SIZES: Final = {**NUMERIC_SIZES, **dict.fromkeys(CHECKS, 1)}
 SAFE_PRIVATE_VRS: Final = frozenset((*NUMERIC_SIZES, b"DS", b"IS", b"CS", b"SQ"))
 Chunk = tuple[int, bytes]
 
@@ -164,9 +164,12 @@ class Walk:
             vr = rule.vrs[0]
         elif vr not in rule.accepted or vr == b"UN":
             size = UN_SIZES.get(rule.vrs[0])
-            if vr != b"UN" or not size or (end - value) % size or not target.little:
+            if vr != b"UN" or not target.little:
                 self.counts["X"] += 1
                 return None
+            if not size or (end - value) % size:
+                self.counts["Z"] += 1
+                return element(tag, rule.vrs[0], b"", target)
             vr, same = rule.vrs[0], False
         check = CHECKS.get(vr)
         if check is not None and not check(data[value:end]):
@@ -321,7 +324,7 @@ class Walk:
         size = NUMERIC_SIZES.get(safe, 1)
         usable = safe in SAFE_PRIVATE_VRS and vr in (safe, b"")
         if vr == b"UN" and target.little:
-            usable = safe in UN_SIZES or safe == b"SQ"
+            usable = safe in SAFE_PRIVATE_VRS - {b"CS"}
         if usable and safe == b"SQ":
             rule = Rule(WALK, "C", "E.3.10-1", (b"SQ",), frozenset((b"SQ",)), DROP)
             chunk, end = self._sequence(rule, tag, vr, value, length, end, encoding, target, depth)

@@ -9,8 +9,8 @@ from python_multipart.multipart import MultipartParser
 
 from services.api.problems import Problem
 
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
-"""RFC 2046 §5.1.1."""
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,199}[0-9A-Za-z'()+_,./:=?-]")
+"""RFC 2046 §5.1.1, but for its limit of 70 characters: Orthanc's have 73."""
 
 
 @dataclass(frozen=True)

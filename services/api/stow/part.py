@@ -57,16 +57,16 @@ class Part:
     async def write(self, data: bytes) -> None:
         """Some more of it; what is refused already is let go."""
         self._size += len(data)
-        if self._size > self._most and self._refused is None:
-            await self.abandon()
-            self._refused = refused(Refusal.OUT_OF_RESOURCES, "larger than a part may be")
         if self._refused is not None:
             return
         self._gathered.append(data)
         self._waiting += len(data)
         if self._draft is None and self._waiting >= self._look_at:
             await self._open(whole=False)
-        if self._draft is not None and self._waiting >= WRITE_BYTES:
+        if self._size > self._most:
+            await self.abandon()
+            self._refused = refused(Refusal.OUT_OF_RESOURCES, "larger than a part may be")
+        elif self._draft is not None and self._waiting >= WRITE_BYTES:
             await self._write()
 
     async def finish(self) -> Stored:
@@ -124,17 +124,19 @@ class Part:
 
     def _is_of_the_study(self) -> bool:
         """True also for what the journal will refuse anyway, for its own and better reason."""
-        if self._study_uid is None or self._meta is None:
+        if self._study_uid is None or self._draft is None:
             return True
-        association = self._association
-        path = association.journal.folder / association.facts.id / f"{association.next_number:08d}.part"
+        # `commit` would look at the dataset and keep it in one go.
+        file = self._draft._file
+        if file is None:
+            return True
         try:
-            with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            with file.open("rb") as handle, mmap(handle.fileno(), 0, access=ACCESS_READ) as content:
                 meta = read_meta(content)
                 found = scan(content, meta.transfer_syntax_uid, meta.dataset)
         except (OSError, ValueError, Unparsable):
             return True
-        return found.study_instance_uid == self._study_uid
+        return found.study_instance_uid in (self._study_uid, "")
 
 
 KEPT = (Kind.KEPT, Kind.DUPLICATE, Kind.CONFLICT)

@@ -1,5 +1,6 @@
 """What the profile `basic` makes of a sound object."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from services.anonymizer.engine import BASIC, CannotDeidentify, Option, Profile, Subject, deidentify
+from services.anonymizer.engine import BASIC, CannotDeidentify, Option, Profile, Subject, deidentify, deidentify_all
 from tests.unit.anonymizer.builders import CT, KEY, SUBJECT, Bench, ct, encoded
 
 SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
@@ -247,3 +248,47 @@ def test_subject_does_not_show_its_key() -> None:
 def test_options_without_a_method_are_refused() -> None:
     with pytest.raises(ValueError, match="clean-descriptors"):
         Profile("x", "1", frozenset((Option.DESCRIPTORS,)))
+
+
+def test_durable_before_it_has_its_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync, seen = os.fsync, list[list[str]]()
+
+    def watched(fd: int) -> None:
+        fsync(fd)
+        seen.append([path.suffix for path in bench.out.rglob("*") if path.is_file()])
+
+    monkeypatch.setattr(os, "fsync", watched)
+    result = deidentify(bench.file(encoded(ct())), bench.out, SUBJECT, BASIC)
+    assert seen == [[".part"]]
+    assert [path.name for path in bench.out.rglob("*") if path.is_file()] == [result.path.name]
+
+
+def test_many_in_order_with_their_refusals(bench: Bench) -> None:
+    paths = []
+    for number in range(1, 41):
+        paths.append(bench.folder / f"{number}.dcm")
+        paths[-1].write_bytes(encoded(ct(SOPInstanceUID=f"1.2.826.0.19700203.{number}"))[: -8 if number == 7 else None])
+    outcomes = list(deidentify_all(iter(paths), bench.out, SUBJECT, BASIC))
+    assert [number for number, outcome in enumerate(outcomes, 1) if isinstance(outcome, CannotDeidentify)] == [7]
+    names = [outcome.sop_instance_uid for outcome in outcomes if not isinstance(outcome, CannotDeidentify)]
+    assert names == [SUBJECT.new_uid(f"1.2.826.0.19700203.{number}") for number in range(1, 41) if number != 7]
+    assert all((bench.out / outcome.path).exists() for outcome in outcomes if not isinstance(outcome, CannotDeidentify))
+
+
+def test_an_output_that_cannot_be_written_is_no_refusal(bench: Bench) -> None:
+    bench.out.write_text("a file where the folder must be")
+    with pytest.raises(OSError, match=r"."):
+        deidentify(bench.file(encoded(ct())), bench.out, SUBJECT, BASIC)
+
+
+def test_components_of_a_code_string_stay_or_go_one_by_one(bench: Bench) -> None:
+    content = encoded(ct(ImageType=["ORIGINAL", "PRIMARY", "AXIAL", "X"]))
+    content = content.replace(b"ORIGINAL\\PRIMARY\\AXIAL\\X", b"ORIGINAL\\PRIMARY\\Kar^N\\X")
+    assert b"ORIGINAL\\PRIMARY\\\\X" in bench.written(content)
+
+
+def test_what_the_inserted_modules_demand_is_there(bench: Bench) -> None:
+    after = bench.read(encoded(ct(Manufacturer=None)))
+    assert after.Manufacturer == after.ClinicalTrialSiteID == after.ClinicalTrialSiteName == ""
+    assert after.ClinicalTrialSponsorName == "NORSTUDY"
+    assert bench.read(encoded(ct(Manufacturer="Maker"))).Manufacturer == "Maker"

@@ -93,7 +93,7 @@ async def running(database: Database, folder: Path, bus: Bus | None = None, **se
     """An api on a migrated database; `settings` are the api's own."""
     bus = bus or EmbeddedBus(database)
     context = Context(
-        settings=Settings(data=folder, secret_key=KEY),  # type: ignore[arg-type]
+        settings=Settings(data=folder, secret_key=KEY),
         store=Store(folder),
         bus=bus,
         health=Health(),

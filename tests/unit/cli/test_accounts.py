@@ -9,13 +9,14 @@ import pytest
 from cli.client import Item
 from cli.demo.accounts import Row, checks, rows, sent, totals
 from cli.dicom.files import Sendable
-from cli.dicom.store import LOST, Outcome
+from cli.dicom.store import Outcome
+from services.sender.statuses import NO_ANSWER
 
 PROJECT = "DEMO_PROJECT"
 
 
 def outcome(sop: str, digest: str = "a", study: str = "1.1", status: int = 0) -> Outcome:
-    return Outcome(Sendable(Path(sop), "1.2", sop, "1.3", study, 1, digest, True), status)
+    return Outcome(Sendable(Path(sop), "1.2", sop, "1.3", study, 1, digest, 0), status)
 
 
 OUTCOMES = [
@@ -100,9 +101,7 @@ def account(**wrong: int) -> list[str]:
         Row("1.1", "MR", "DEMO001", **numbers, state="quarantined"),
         Row("1.2", "MR", "DEMO002", 1, 1, 1, 1, 0, 1, "completed"),
     ]
-    return [
-        said for said, left, right in checks(mine, counts, final, wrong.get("in_folder", 2)) if left != right
-    ]
+    return [said for said, left, right in checks(mine, counts, final, wrong.get("in_folder", 2)) if left != right]
 
 
 def test_all_agree() -> None:
@@ -121,7 +120,7 @@ def test_one_wrong_number_is_seen(wrong: dict[str, int]) -> None:
 
 
 def test_a_whole_instance_that_was_not_taken_is_seen() -> None:
-    mine = sent([outcome("2.1", status=LOST)])
+    mine = sent([outcome("2.1", status=NO_ANSWER)])
     said = checks(mine, {"instances": 0, "conflicts": 0, "dead": 0}, [], 0)
     assert [statement for statement, left, right in said if left != right] == [
         "refused = files that are no whole instance of a study"

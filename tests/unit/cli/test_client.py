@@ -49,7 +49,7 @@ def test_nobody_there() -> None:
     assert failed.value.code is Code.UNREACHABLE
 
 
-@pytest.mark.parametrize("address", ["gateway:8080", "ftp://gateway", "http://[half"])
+@pytest.mark.parametrize("address", ["gateway:8080", "ftp://gateway", "http://[::1"])
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(Failure, match="not an address") as failed, Client(address) as gateway:
         gateway.get("/counts")
@@ -90,9 +90,7 @@ def test_a_list_is_read_to_its_end() -> None:
     def page(request: httpx.Request) -> httpx.Response:
         offset, limit = int(request.url.params["offset"]), int(request.url.params["limit"])
         asked.append((request.method, request.url.params.get("state", "")))
-        return httpx.Response(
-            200, json={"items": everything[offset : offset + limit], "total": len(everything)}
-        )
+        return httpx.Response(200, json={"items": everything[offset : offset + limit], "total": len(everything)})
 
     with client(page) as gateway:
         assert list(gateway.items("/studies", state="all", project=None)) == everything

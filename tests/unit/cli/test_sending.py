@@ -14,8 +14,9 @@ from pynetdicom.sop_class import CTImageStorage, MRImageStorage  # type: ignore[
 
 from cli.dicom.files import Sendable, Skipped, files, look
 from cli.dicom.node import Node
-from cli.dicom.store import LOST, NOT_NEGOTIATED, batches, store
+from cli.dicom.store import batches, store
 from cli.failure import Code, Failure
+from services.sender.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED
 
 
 def bundled(name: str) -> Path:
@@ -31,7 +32,7 @@ def sendable(path: Path) -> Sendable:
 
 
 def made_up(sop_class: str, syntax: str) -> Sendable:
-    return Sendable(Path("x"), sop_class, generate_uid(), syntax, "1.2", 1, "", True)
+    return Sendable(Path("x"), sop_class, generate_uid(), syntax, "1.2", 1, "", 0)
 
 
 def test_looking_decodes_nothing_and_names_the_instance() -> None:
@@ -41,7 +42,7 @@ def test_looking_decodes_nothing_and_names_the_instance() -> None:
     assert found.study_instance_uid == dataset.StudyInstanceUID
     assert found.transfer_syntax_uid == ExplicitVRLittleEndian
     assert found.size == path.stat().st_size
-    assert found.meta_agrees
+    assert path.read_bytes()[found.dataset :][:4] == b"\x08\x00\x05\x00"
 
 
 def test_the_same_dataset_has_the_same_digest_whatever_the_meta(tmp_path: Path) -> None:
@@ -111,10 +112,9 @@ class Peer:
         entity = AE(ae_title="PEER")
         entity.add_supported_context(CTImageStorage, [ExplicitVRLittleEndian, JPEG2000])
         entity.add_supported_context(MRImageStorage, ExplicitVRLittleEndian)
-        self.server = entity.start_server(
+        self.server: Any = entity.start_server(
             ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self.take)]
         )
-        assert self.server is not None
         self.node = Node("PEER", "127.0.0.1", self.server.socket.getsockname()[1])
 
     def take(self, event: Any) -> int:
@@ -123,9 +123,7 @@ class Peer:
         if answer == "abort":
             event.assoc.abort()
             return 0
-        self.received.append(
-            (event.request.AffectedSOPInstanceUID, event.encoded_dataset(include_meta=False))
-        )
+        self.received.append((event.request.AffectedSOPInstanceUID, event.encoded_dataset(include_meta=False)))
         assert isinstance(answer, int)
         return answer
 
@@ -143,26 +141,28 @@ def test_files_arrive_byte_by_byte(peer: Peer) -> None:
     assert [outcome.stored for outcome in outcomes] == [True, True]
     assert peer.calling == "CALLER"
     assert ct.read_bytes().endswith(peer.received[0][1])
-    assert not list(store([sendable(j2k)], peer.node, "CALLER"))[0].stored
+    assert [outcome.status for outcome in store([sendable(j2k)] * 2, peer.node, "CALLER")] == [
+        SOP_CLASS_NOT_SUPPORTED
+    ] * 2
 
 
 def test_what_the_peer_says_is_said(peer: Peer) -> None:
     peer.answers = [0xA700, 0xB000, 0]
     outcomes = list(store([sendable(bundled("CT_small.dcm"))] * 3, peer.node, "CALLER"))
     assert [outcome.stored for outcome in outcomes] == [False, True, True]
-    assert outcomes[0].reason() == "0xA700"
+    assert outcomes[0].reason() == "0xA700 out of resources"
 
 
 def test_a_transfer_syntax_that_is_not_taken(peer: Peer) -> None:
     rle, plain = sendable(bundled("MR_small_RLE.dcm")), sendable(bundled("MR_small.dcm"))
-    assert [outcome.status for outcome in store([rle, plain], peer.node, "CALLER")] == [NOT_NEGOTIATED, 0]
+    assert [outcome.status for outcome in store([rle, plain], peer.node, "CALLER")] == [SOP_CLASS_NOT_SUPPORTED, 0]
 
 
 def test_a_lost_association_loses_nothing_silently(peer: Peer) -> None:
     peer.answers = [0, "abort"]
     outcomes = list(store([sendable(bundled("CT_small.dcm"))] * 3, peer.node, "CALLER"))
-    assert [outcome.status for outcome in outcomes] == [0, LOST, LOST]
-    assert "lost" in outcomes[2].reason()
+    assert [outcome.status for outcome in outcomes] == [0, NO_ANSWER, NO_ANSWER]
+    assert "no answer" in outcomes[2].reason()
 
 
 def test_the_dataset_is_right_when_the_meta_disagrees(peer: Peer, tmp_path: Path) -> None:
@@ -170,8 +170,7 @@ def test_the_dataset_is_right_when_the_meta_disagrees(peer: Peer, tmp_path: Path
     dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.save_as(tmp_path / "a.dcm", enforce_file_format=False)
     file = sendable(tmp_path / "a.dcm")
-    assert not file.meta_agrees
-    assert list(store([file], peer.node, "CALLER"))[0].stored
+    assert [outcome.stored for outcome in store([file], peer.node, "CALLER")] == [True]
     assert peer.received[0][0] == dataset.SOPInstanceUID
 
 

@@ -29,9 +29,7 @@ LONG_AGO = T0 - timedelta(days=1)
         (0, None, 0, 101, Verdict.HARD_LIMIT),
     ],
 )
-def test_decide(
-    unfinished: int, expected: int | None, quiet_for: float, open_for: float, verdict: Verdict
-) -> None:
+def test_decide(unfinished: int, expected: int | None, quiet_for: float, open_for: float, verdict: Verdict) -> None:
     series = InFlight(
         instances=10,
         expected=expected,

@@ -19,9 +19,7 @@ from shared.events import ReceivedInstance
 from shared.store import Store
 from tests.unit.indexer.samples import CHARSETS, PYDICOM, dataset, files, header, write
 
-WANTED = with_creators(
-    [*fields.TAGS.values(), *fields.LISTS.values(), *fields.OTHERS.values(), *siemens.TAGS]
-)
+WANTED = with_creators([*fields.TAGS.values(), *fields.LISTS.values(), *fields.OTHERS.values(), *siemens.TAGS])
 NAME, ID = 0x00100010, 0x00100020
 
 
@@ -31,9 +29,7 @@ def reference(path: Path) -> dict[int, bytes | None]:
         warnings.simplefilter("ignore")
         whole = pydicom.dcmread(path, stop_before_pixels=True)
         raw = {tag: whole.get_item(tag) for tag in WANTED if tag in whole}
-    return {
-        tag: (each.value or b"") if isinstance(each, RawDataElement) else None for tag, each in raw.items()
-    }
+    return {tag: (each.value or b"") if isinstance(each, RawDataElement) else None for tag, each in raw.items()}
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
@@ -61,9 +57,7 @@ def test_all_fields_of_all_files_can_be_shown(path: Path) -> None:
     assert "\0" not in repr(shown)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in files() if path.parent == CHARSETS], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", [path for path in files() if path.parent == CHARSETS], ids=lambda path: path.name)
 def test_names_are_decoded_by_their_character_set(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -34,9 +34,7 @@ def test_hostile_patient_ids_stay_below_participants(patient: str, tmp_path: Pat
     place = places.participant({"PatientID": patient, "StudyDate": "../..", "StudyTime": "1/2"})
     assert len(Path(place).parts) == 3
     store.link(place, "raw/1.2")
-    assert [path.parent.parent for path in tmp_path.rglob("*") if path.is_symlink()] == [
-        tmp_path / "participants"
-    ]
+    assert [path.parent.parent for path in tmp_path.rglob("*") if path.is_symlink()] == [tmp_path / "participants"]
 
 
 @settings(max_examples=60, deadline=None)

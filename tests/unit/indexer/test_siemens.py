@@ -47,9 +47,7 @@ def test_real_diffusion_image(tmp_path: Path) -> None:
     assert diffusion["B_value"] == "1000"
     assert diffusion["DiffusionDirectionality"] == "DIRECTIONAL"
     assert len(diffusion["DiffusionGradientDirection"]) == 3
-    assert sum(float(each) ** 2 for each in diffusion["DiffusionGradientDirection"]) == pytest.approx(
-        1, abs=1e-3
-    )
+    assert sum(float(each) ** 2 for each in diffusion["DiffusionGradientDirection"]) == pytest.approx(1, abs=1e-3)
     assert (diffusion["SOPInstanceUID"], diffusion["InstanceNumber"]) == ("1.2.3", "7")
 
 
@@ -84,6 +82,4 @@ def test_hostile_headers_say_nothing(data: bytes, at: int) -> None:
     for raw in (data, b"SV10\4\3\2\1" + data, real[: at % len(real)] + data):
         raw += bytes(len(raw) % 2)
         found = header(with_csa(raw, raw))
-        assert (
-            set(siemens.series_fields(found)) | set(siemens.image_fields(found, "1", None)) <= fields.FIELDS
-        )
+        assert set(siemens.series_fields(found)) | set(siemens.image_fields(found, "1", None)) <= fields.FIELDS

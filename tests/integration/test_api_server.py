@@ -1,0 +1,219 @@
+"""The api as it is served: on a socket, beside the router, with real clients."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.api.server import bind
+from services.api.service import service as api_service
+from services.router.service import service as router_service
+from shared.bus.embedded import EmbeddedBus
+from shared.crypto import Vault
+from shared.database import Database
+from shared.service import run
+from shared.settings import Settings
+from tests.components.orthanc import Orthanc
+from tests.components.process import free_port
+from tests.unit.api.support import KEY, dicom, multipart, series_rows, stow_type, study_rows
+
+STUDY = "1.2.3"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}"
+    found: str = request.getfixturevalue("postgres_database")
+    return found
+
+
+@asynccontextmanager
+async def served(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *services: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Services in this process until the end of the block, asked over TCP."""
+    port = free_port()
+    monkeypatch.setenv("FIONA_API_PORT", str(port))
+    settings = Settings(data=folder, secret_key=KEY, database_url=url)
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(services, settings, stop, signals=False))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+        await until(lambda: ready(client), running)
+        yield client
+        stop.set()
+        await asyncio.wait_for(running, 30)
+
+
+async def ready(client: httpx.AsyncClient) -> bool:
+    """Whether it says that it is."""
+    with suppress(httpx.TransportError):
+        return (await client.get("/readyz")).status_code == 200
+    return False
+
+
+async def until(
+    true: Callable[[], Awaitable[bool]], running: asyncio.Task[None] | None = None, seconds: float = 30
+) -> None:
+    """Wait for something to become true."""
+    async with asyncio.timeout(seconds):
+        while not await true():
+            assert running is None or not running.done(), running
+            await asyncio.sleep(0.05)
+
+
+async def put(url: str, rows: list[Any]) -> None:
+    """Write rows as their services would."""
+    database = Database(url)
+    async with database.session() as session:
+        for row in rows:
+            session.add(row)
+            await session.flush()
+    await database.close()
+
+
+def study() -> list[Any]:
+    """What the indexer writes of a study."""
+    rows = study_rows(Vault(KEY.encode()), STUDY, accession="ACC-1")
+    return [*rows, *series_rows(STUDY, "1.2.3.1")]
+
+
+async def make_project(client: httpx.AsyncClient) -> None:
+    """A project with a folder."""
+    for path, body in (
+        ("destinations", {"name": "here", "kind": "folder"}),
+        ("projects", {"name": "ABCD-study", "destinations": ["here"]}),
+    ):
+        assert (await client.post(f"/api/v1/{path}", json=body)).status_code == 201
+
+
+async def test_an_assignment_becomes_a_transfer(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(url, tmp_path / "store", monkeypatch, api_service, router_service) as client:
+        await make_project(client)
+        await put(url, study())
+        wish = {"project": "ABCD-study", "participant": "X1"}
+        other = wish | {"participant": "X2"}
+        path = f"/api/v1/studies/{STUDY}/assignments"
+        answers = await asyncio.gather(*(client.post(path, json=each) for each in (wish, other)))
+        accepted = [each.json()["id"] for each in answers if each.status_code == 202]
+        assert accepted
+        assert {each.status_code for each in answers} <= {202, 409}
+
+        async def states() -> list[str]:
+            shown = [await client.get(f"/api/v1/assignments/{each}") for each in accepted]
+            return sorted(each.json()["state"] for each in shown)
+
+        async def settled() -> bool:
+            return "pending" not in await states()
+
+        await until(settled)
+        assert await states() == ["in_force", "refused"][: len(accepted)]
+        [transfer] = (await client.get("/api/v1/transfers")).json()["items"]
+        assert (transfer["state"], transfer["instances"], transfer["reason"]) == ("requested", 2, "person")
+
+
+async def test_a_coupling_entry_takes_a_study_that_is_here_already(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(url, tmp_path / "store", monkeypatch, api_service, router_service) as client:
+        await make_project(client)
+        await put(url, study())
+        entries = [{"accession_number": "ACC-1", "participant": "X1"}]
+        for _ in range(2):
+            made = await client.post("/api/v1/projects/ABCD-study/coupling", json={"entries": entries})
+            assert made.json()["studies"] == 1
+
+        async def taken() -> bool:
+            return bool((await client.get("/api/v1/transfers")).json()["total"])
+
+        await until(taken)
+
+        async def quiet() -> bool:
+            counted = (await client.get("/api/v1/counts")).json()
+            return bool(counted["queues"]["router.study.arrived.v1"] == 0)
+
+        await until(quiet)
+        [transfer] = (await client.get("/api/v1/transfers")).json()["items"]
+        assert transfer["reason"] == f"coupling {made.json()['items'][0]['id']}"
+        shown = (await client.get(f"/api/v1/studies/{STUDY}")).json()
+        assert len(shown["assignments"]) == 1
+
+
+async def test_what_was_stored_reaches_the_queue(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(url, tmp_path / "store", monkeypatch, api_service) as client:
+        answer = await client.post(
+            "/dicomweb/studies",
+            content=multipart([dicom(filler=5_000_000)]),
+            headers={"content-type": stow_type()},
+        )
+        assert answer.status_code == 200
+        assert "server" not in answer.headers
+
+        async def queued() -> bool:
+            queues = (await client.get("/api/v1/counts")).json()["queues"]
+            return bool(queues["indexer.instances.received.v1"] and queues["indexer.association.closed.v1"])
+
+        await until(queued)
+
+
+async def test_a_request_in_hand_is_finished_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}"
+    content = multipart([dicom(filler=100_000)])
+    begun = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield content[:50_000]
+        begun.set()
+        await asyncio.sleep(1)
+        yield content[50_000:]
+
+    async with served(url, tmp_path / "store", monkeypatch, api_service) as client:
+        storing = asyncio.create_task(
+            client.post("/dicomweb/studies", content=slowly(), headers={"content-type": stow_type()})
+        )
+        await begun.wait()
+    assert (await storing).status_code == 200
+    database = Database(url)
+    assert (await EmbeddedBus(database).depths())["indexer.instances.received.v1"] == 1
+    await database.close()
+
+
+async def test_orthanc_stores_here(orthanc: Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}"
+    async with served(url, tmp_path / "store", monkeypatch, api_service) as client:
+        bodies = [dicom(STUDY, f"1.2.3.{number}", filler=100_000) for number in range(5)]
+        for body in bodies:
+            orthanc.api("POST", "/instances", content=body).raise_for_status()
+        root = f"{client.base_url}/dicomweb/"
+        orthanc.api("PUT", "/dicom-web/servers/fiona", {"Url": root}).raise_for_status()
+        [held] = orthanc.api("GET", "/studies").json()
+        done = await asyncio.to_thread(
+            orthanc.api,
+            "POST",
+            "/dicom-web/servers/fiona/stow",
+            {"Resources": [held], "Synchronous": True},
+        )
+        assert done.is_success, done.text
+    assert len(list((tmp_path / "store/archive" / f"scp_{STUDY}").glob("*.dcm"))) == 5
+
+
+async def test_it_refuses_to_be_reached_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIONA_API_HOST", "0.0.0.0")
+    settings = Settings(data=tmp_path, secret_key=KEY)
+    with pytest.raises(ValueError, match="no authentication yet"):
+        await asyncio.wait_for(run([api_service], settings, signals=False), 30)
+
+
+async def test_a_port_that_is_taken_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with bind("127.0.0.1", 0) as taken:
+        assert taken.family is socket.AF_INET
+        monkeypatch.setenv("FIONA_API_PORT", str(taken.getsockname()[1]))
+        settings = Settings(data=tmp_path, secret_key=KEY)
+        with pytest.raises(OSError, match="in use"):
+            await asyncio.wait_for(run([api_service], settings, signals=False), 30)
