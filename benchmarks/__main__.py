@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other: a table for people, JSON for comparing runs.
+"""All benchmarks, one after the other: a table for people, JSON (and Markdown beside it) for comparing runs.
 
 Usage: python -m benchmarks [NAME…] [--json FILE] [--quick]      names: reception deidentification sending road bus
 """
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks import bus, deidentification, machine, reception, road, sending
 from benchmarks.measure import Row, Stopwatch, row
-from benchmarks.report import show
+from benchmarks.report import markdown, show
 from tests.components import ComponentMissing, require
 
 DEFAULT: Final = Path(__file__).parents[1] / "build" / "bench.json"
@@ -130,6 +130,7 @@ def main() -> int:
             console.print(f"{name} broke:\n{traceback.format_exc()}", style="red", markup=False)
     asked.json.parent.mkdir(parents=True, exist_ok=True)
     asked.json.write_text(json.dumps({"machine": about, "quick": asked.quick, "rows": rows}, indent=1) + "\n")
+    asked.json.with_suffix(".md").write_text(markdown(rows))
     show(rows, console)
     console.print(f"{about['cores']} cores, {about['processor']}; a synced write takes {about['fdatasync_ms']} ms")
     console.print(", ".join(f"{name} {number}" for name, number in about["versions"].items()), style="dim")

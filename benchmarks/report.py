@@ -1,4 +1,4 @@
-"""Rows as a table for people."""
+"""Rows as a table for people, in the terminal and in Markdown."""
 
 from itertools import groupby
 
@@ -22,3 +22,14 @@ def show(rows: list[Row], console: Console | None = None) -> None:
             table.add_row(*named, who, value, row["unit"], ratio)
         table.add_section()
     (console or Console()).print(table)
+
+
+def markdown(rows: list[Row]) -> str:
+    """The same table for a document."""
+    lines = ["| benchmark | case | who | value | unit | ours is × as good |", "|---|---|---|---:|---|---:|"]
+    for row in rows:
+        value = "absent" if row["value"] is None else f"{row['value']:g}"
+        who = row["subject"] if row["peer"] else f"**{row['subject']}**"
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:g}"
+        lines.append(f"| {row['benchmark']} | {row['case']} | {who} | {value} | {row['unit']} | {ratio} |")
+    return "\n".join(lines) + "\n"

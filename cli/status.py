@@ -19,7 +19,7 @@ def status(as_json: Json = False) -> None:
 
 
 def _print(ready: bool, details: object, counts: Item) -> None:
-    checks = details if isinstance(details, dict) else {"said": details}
+    checks = details.get("parts", details) if isinstance(details, dict) else {"said": details}
     rows: list[Item] = [{"what": "ready", "value": ready}]
     rows += [{"what": f"  {name}", "value": value} for name, value in checks.items()]
     queues = counts.pop("queues", {})

@@ -16,7 +16,7 @@ from cli.demo.accounts import COUNTS, Row, totals
 from cli.output import clean, out
 
 WORDS = {"anonymized": "de-identified"}
-TAIL = 18
+TAIL = 15
 """How much of a UID tells studies apart."""
 EVERY_SECONDS = 1.0
 
@@ -73,11 +73,11 @@ def study_table(rows: Sequence[Row], sums: bool = False) -> Table:
     """Per study, in instances."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=sums)
     all_of = totals(rows)
-    made.add_column("Participant", footer="in total")
-    made.add_column("Modality")
-    made.add_column("Study (UID ends in)", no_wrap=True)
+    made.add_column("Participant", footer="in total", overflow="fold")
+    made.add_column("Modality", overflow="fold")
+    made.add_column("Study UID's end", no_wrap=True)
     for name in COUNTS:
-        made.add_column(WORDS.get(name, name).capitalize(), justify="right", footer=str(all_of[name]))
+        made.add_column(WORDS.get(name, name).capitalize(), justify="right", footer=str(all_of[name]), overflow="fold")
     made.add_column("State", no_wrap=True)
     for row in rows:
         made.add_row(

@@ -20,7 +20,7 @@ def serve(data: Path) -> int:
         out().print(
             f"the gateway is ready (Ctrl-C stops it)\n"
             f"  DICOM     FIONA@127.0.0.1:{ports.dicom}\n"
-            f"  REST      {gateway.url}/api/v1 (described at {gateway.url}/docs)\n"
+            f"  REST      {gateway.url}/api/v1 (described at {gateway.url}/api/v1/openapi.json)\n"
             f"  store     {data}\n"
             f"  log       {gateway.log}\n"
             f"  project   {PROJECT}, to the folder {data / 'outbox' / DESTINATION}\n"

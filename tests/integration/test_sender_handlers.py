@@ -178,8 +178,9 @@ async def test_a_refusal_fails_the_transfer_and_says_why(
 
 
 async def test_killed_in_the_middle_and_back_it_resumes_where_it_stopped(
-    bench: Bench, orthanc: Orthanc, store: Store
+    sqlite: Database, orthanc: Orthanc, store: Store
 ) -> None:
+    bench = Bench(sqlite, store, batch_seconds=1e-9)  # one commit for each instance: time enough for a kill
     await bench.orthanc(orthanc)
     part = Part(store).ct(300, size=256)
     request = requested(part)
@@ -213,7 +214,7 @@ from shared.database import Database
 from shared.events import DeliveryRequested
 from shared.store import Store
 from tests.integration.test_sender_handlers import Bench
-bench = Bench(Database(sys.argv[1]), Store(Path(sys.argv[2])), batch_seconds=0.02)
+bench = Bench(Database(sys.argv[1]), Store(Path(sys.argv[2])), batch_seconds=1e-9)
 asyncio.run(bench.deliver(DeliveryRequested.model_validate_json(sys.argv[3])))
 """
 

@@ -19,6 +19,7 @@ from shared.bus import Message
 from shared.database import Database
 from shared.events import AssociationClosed, Event, InstancesReceived
 from shared.journal import Publisher
+from tests.components.postgres import PostgreSQL
 from tests.unit.api.support import Api, chunks, dicom, multipart, running, stow_type
 
 STORED, FAILED, OTHER = "00081199", "00081198", "0008119A"
@@ -302,3 +303,23 @@ async def test_a_full_disk_is_said_and_gets_over(sqlite: Database, full_disk: Pa
 async def test_the_answer_names_no_patient(api: Api) -> None:
     answer = await store(api, multipart([dicom(), dicom(StudyInstanceUID="")]))
     assert "Doe" not in json.dumps(answer.json())
+
+
+async def test_the_database_is_away(postgres: PostgreSQL, postgres_database: str, tmp_path: Path) -> None:
+    database = Database(postgres_database)
+    await database.migrate()
+    async with running(database, tmp_path / "store") as api:
+        assert (await api.get("/studies")).status_code == 200
+        postgres.stop_immediately()
+        try:
+            answer = await api.get("/studies")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.json()["type"] == "urn:fiona:problem:database-unavailable"
+            answer = await api.post("/projects", {"name": "ABCD-study"})
+            assert answer.json()["type"] == "urn:fiona:problem:database-unavailable"
+            assert (await api.client.get("/readyz")).status_code == 503
+            assert (await store(api, multipart([dicom()]))).status_code == 200, "reception needs no database"
+        finally:
+            await asyncio.to_thread(postgres.ensure)
+        assert (await api.post("/projects", {"name": "ABCD-study"})).status_code == 201
+    await database.close()

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from services.anonymizer.engine import carriers, gate, identity, pixels, uids
+from services.anonymizer.engine.admission import admitted
 from services.anonymizer.engine.errors import CannotDeidentify, NeedMore
 from services.anonymizer.engine.filemeta import file_meta
 from services.anonymizer.engine.profile import Profile, compiled
@@ -23,10 +24,6 @@ COMMITTERS: Final = 8
 _UNIQUE: Final = count()
 NO_MODALITY: Final = "OT"
 MODALITY: Final = re.compile(rb"[A-Z0-9]{2,16}")
-# PDF, CDA, STL, OBJ, MTL and any later encapsulated document.
-DOCUMENTS: Final = b"1.2.840.10008.5.1.4.1.1.104."
-SLIDE: Final = b"1.2.840.10008.5.1.4.1.1.77.1.6"
-SLIDE_LABELS: Final = frozenset((b"LABEL", b"OVERVIEW"))
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ def _walked(source: Source, subject: Subject, profile: Profile) -> tuple[Walk, l
 def _deidentify(source: Source, root: Path, subject: Subject, profile: Profile, layout: Layout) -> Held:
     encoding = source.syntax.encoding
     walk, chunks = _walked(source, subject, profile)
-    sop_class = _admitted(walk.captured)
+    sop_class = admitted(walk.captured)
     found = pixels.located(source, walk.pixels) if walk.pixels else None
     declared = walk.captured.get(identity.CHARACTER_SET)
     values, _ = carriers.carriers(subject, declared)
@@ -180,27 +177,6 @@ def _deidentify(source: Source, root: Path, subject: Subject, profile: Profile, 
         dict(walk.counts),
     )
     return Held(result, fd, temporary, final)
-
-
-def _admitted(captured: dict[int, bytes]) -> bytes:
-    """The SOP Class UID of an object that may pass; what cannot be cleaned or named is refused."""
-    for tag in (identity.STUDY, identity.SERIES, identity.INSTANCE):
-        uid = captured.get(tag, b"").strip(uids.PADDING)
-        if not uids.is_valid(uid) or uid in uids.STANDARD:
-            raise CannotDeidentify("identity", "a UID that the object needs is missing or invalid", ((tag, None),))
-    sop_class = captured.get(identity.SOP_CLASS, b"").strip(uids.PADDING)
-    if not uids.is_class(sop_class):
-        raise CannotDeidentify(
-            "sop-class", "the SOP class is missing or not a known one", ((identity.SOP_CLASS, None),)
-        )
-    if sop_class.startswith(DOCUMENTS):
-        raise CannotDeidentify(
-            "encapsulated-document", "an encapsulated document is not cleaned", ((identity.SOP_CLASS, None),)
-        )
-    kinds = {kind.strip(b"\0 ").upper() for kind in captured.get(identity.IMAGE_TYPE, b"").split(b"\\")}
-    if sop_class == SLIDE and kinds & SLIDE_LABELS:
-        raise CannotDeidentify("slide-label", "a slide's label may be in the image", ((identity.IMAGE_TYPE, None),))
-    return sop_class
 
 
 def _modality(captured: dict[int, bytes]) -> str:

@@ -64,6 +64,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     409: _stored("None is"),
     503: _stored("None is: the disk is full (A700H), or too many requests at once"),
 }
+RESPONSES[503]["content"] |= documented("busy")[503]["content"]
 
 
 class DicomJson(JSONResponse):

@@ -236,6 +236,9 @@ REFUSED = {
         encoded(ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.6", ImageType=["ORIGINAL", "PRIMARY", "LABEL"])),
         "slide-label",
     ),
+    "secondary capture": (encoded(ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.7")), "text-in-pixels"),
+    "ultrasound": (encoded(ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.6.1", BurnedInAnnotation="NO")), "text-in-pixels"),
+    "screen save": (encoded(ct(ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"])), "text-in-pixels"),
     "PDF": (encoded(ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1")), "encapsulated-document"),
     "document in an image": (encoded(ct(EncapsulatedDocument=b"%PDF")), "encapsulated-document"),
     "overlay in the pixels": (

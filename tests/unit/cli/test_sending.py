@@ -112,9 +112,9 @@ class Peer:
         entity = AE(ae_title="PEER")
         entity.add_supported_context(CTImageStorage, [ExplicitVRLittleEndian, JPEG2000])
         entity.add_supported_context(MRImageStorage, ExplicitVRLittleEndian)
-        self.server: Any = entity.start_server(
-            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self.take)]
-        )
+        handlers: Any = [(evt.EVT_C_STORE, self.take)]
+        server: Any = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self.server = server
         self.node = Node("PEER", "127.0.0.1", self.server.socket.getsockname()[1])
 
     def take(self, event: Any) -> int:
