@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import typer
@@ -70,7 +70,13 @@ def transfers(
         def ask() -> list[Item]:
             return list(client.items("/transfers", project=project, state=state, study=study))
 
-        found = watched(ask, quiet=as_json) if watch else ask()
+        def ended(found: list[Item]) -> bool:
+            if not all(item["state"] in FINAL for item in found):
+                return False
+            assigned = client.items("/studies/search", body={"state": "assigned", "project": project})
+            return state is not None or not to_come(found, assigned, project, study)
+
+        found = watched(ask, ended, quiet=as_json) if watch else ask()
     if as_json or not watch:
         listing(found, COLUMNS, as_json, "no transfers")
     if not watch:
@@ -95,7 +101,23 @@ def show(transfer: Annotated[str, typer.Argument(metavar="ID")], as_json: Json =
     return None
 
 
-def watched(ask: Callable[[], list[Item]], quiet: bool, every: float = 1.0) -> list[Item]:
+def to_come(found: Iterable[Item], assigned: Iterable[Item], project: str | None, study: str | None) -> bool:
+    """Whether an assigned study has instances that no transfer was asked for yet: it is still arriving."""
+    asked: Counter[tuple[str, str]] = Counter()
+    for item in found:
+        asked[item["study_instance_uid"], item["project"]] += item["instances"]
+    return any(
+        asked[each["study_instance_uid"], assignment["project"]] < each["instances"]
+        for each in assigned
+        if study in (None, each["study_instance_uid"])
+        for assignment in each["assignments"]
+        if not assignment["refused"] and project in (None, assignment["project"])
+    )
+
+
+def watched(
+    ask: Callable[[], list[Item]], ended: Callable[[list[Item]], bool], quiet: bool, every: float = 1.0
+) -> list[Item]:
     """The transfers when none is under way any more; meanwhile shown, live or (no terminal) when they change."""
     console = out()
     if quiet or not console.is_terminal:
@@ -106,7 +128,7 @@ def watched(ask: Callable[[], list[Item]], quiet: bool, every: float = 1.0) -> l
             if line != said and not quiet:
                 console.print(line, markup=False)
             said = line
-            if _ended(found):
+            if ended(found):
                 return found
             time.sleep(every)
     with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
@@ -114,13 +136,9 @@ def watched(ask: Callable[[], list[Item]], quiet: bool, every: float = 1.0) -> l
             found = ask()
             shown: RenderableType = table(found, COLUMNS) if found else "no transfers yet"
             live.update(shown, refresh=True)
-            if _ended(found):
+            if ended(found):
                 return found
             time.sleep(every)
-
-
-def _ended(found: list[Item]) -> bool:
-    return all(item["state"] in FINAL for item in found)
 
 
 def _summary(found: list[Item]) -> str:

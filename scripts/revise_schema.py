@@ -29,16 +29,20 @@ def _revise(connection: Connection, message: str) -> None:
     command.revision(configuration, message=message, autogenerate=True, rev_id=f"{number:04}")
 
 
-async def main(message: str) -> None:
+async def _compare(url: str, message: str) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(_revise, message)
+    await engine.dispose()
+
+
+def main(message: str) -> None:
     """Compare and write."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with PostgreSQL(Path(folder) / "postgres", fsync=False) as server:
-            engine = create_async_engine(server.create_database("schema"))
-            async with engine.begin() as connection:
-                await connection.run_sync(_revise, message)
-            await engine.dispose()
+            asyncio.run(_compare(server.create_database("schema"), message))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    main(sys.argv[1])

@@ -61,7 +61,7 @@ async def test_a_handler_runs_once_and_its_events_are_owed_once(database: Databa
         return [StudyArrived(study_instance_uid="1.2", series=1, instances=1)]
 
     process = processor(database, handlers)
-    assert [await process(delivery()) for _ in range(2)] == [Done(), Done()]
+    assert [await process(delivery()) for _ in range(2)] == [Done()] * 2
     assert calls == 1
     assert await count(database, OutboxEntry) == 1
 
@@ -75,7 +75,7 @@ async def test_two_replicas_at_once_commit_one(database: Database) -> None:
         return [StudyArrived(study_instance_uid="1.2", series=1, instances=1)]
 
     process = processor(database, handlers)
-    assert await asyncio.gather(process(delivery()), process(delivery())) == [Done(), Done()]
+    assert set(await asyncio.gather(process(delivery()), process(delivery()))) == {Done()}
     assert await count(database, OutboxEntry) == 1
     assert await count(database, InboxEntry) == 1
 

@@ -63,7 +63,7 @@ class Bench:
 
     async def deliver(self, event: DeliveryRequested) -> SeriesDelivered:
         said = await sender.deliver(event, self.database, self.store, self.destinations, self.settings)
-        [delivered] = said or ()
+        [delivered] = list(said or ())
         assert isinstance(delivered, SeriesDelivered)
         return delivered
 

@@ -14,6 +14,7 @@ from tests.components.process import LOOPBACK, free_port, wait_until
 from tests.components.server import Server
 
 SERVICES = ("receiver", "indexer", "router", "anonymizer", "sender", "api")
+EACH_ALONE: tuple[tuple[str, ...], ...] = tuple((service,) for service in SERVICES)
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -53,7 +54,7 @@ class Gateway:
         self,
         folder: Path,
         environment: Mapping[str, str] | None = None,
-        groups: tuple[tuple[str, ...], ...] = tuple((name,) for name in SERVICES),
+        groups: tuple[tuple[str, ...], ...] = EACH_ALONE,
     ) -> None:
         self.data = folder / "data"
         self.dicom_port, self.api_port = free_port(), free_port()
