@@ -189,12 +189,14 @@ def run(rounds: int = 3, scale: float = 1.0) -> list[dict[str, Any]]:
                         peer.clear()
                 for peer in peers:
                     median = statistics.median(seconds[peer.name])
-                    rows.append({
-                        "load": load.name,
-                        "server": peer.name,
-                        "instances_per_second": round(len(load.files) / median, 1),
-                        "megabytes_per_second": round(size / median / 1e6, 1),
-                    })
+                    rows.append(
+                        {
+                            "load": load.name,
+                            "server": peer.name,
+                            "instances_per_second": round(len(load.files) / median, 1),
+                            "megabytes_per_second": round(size / median / 1e6, 1),
+                        }
+                    )
         finally:
             for peer in peers:
                 peer.stop()

@@ -18,7 +18,7 @@ from cli.for_project import Plan, wait_until_known
 from cli.from_store import stored_files
 from cli.output import Column, err, out, remark, show_json, table
 from services.receiver.settings import ReceiverSettings
-from services.sender.statuses import NO_ANSWER
+from shared.scu.statuses import NO_ANSWER
 
 REFUSED: tuple[Column, ...] = (("File", "file"), ("SOPInstanceUID", "sop_instance_uid"), ("Refused", "reason"))
 

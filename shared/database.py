@@ -87,9 +87,7 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             async with self._writer, self.engine.begin() as connection:
                 if not self.sqlite:
-                    await connection.execute(
-                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")}
-                    )
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")})
                 await connection.run_sync(upgrade)
             self._migrated = True
         except (OperationalError, InterfaceError, OSError) as error:

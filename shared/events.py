@@ -30,22 +30,16 @@ class ReceivedInstance(BaseModel):
     sop_instance_uid: str
     sop_class_uid: str
     transfer_syntax_uid: str
-    path: str = Field(
-        description="relative to the store, e.g. archive/scp_<StudyInstanceUID>/<SOPInstanceUID>.dcm"
-    )
+    path: str = Field(description="relative to the store, e.g. archive/scp_<StudyInstanceUID>/<SOPInstanceUID>.dcm")
     size: int = Field(description="bytes of the file")
-    conflict: bool = Field(
-        default=False, description="other bytes are already kept under this SOP Instance UID"
-    )
+    conflict: bool = Field(default=False, description="other bytes are already kept under this SOP Instance UID")
 
 
 class InstancesReceived(Event):
     """The receiver has instances safely on disk: a batch of one association."""
 
     name: ClassVar[str] = "instances.received.v1"
-    association: str = Field(
-        description="the receiver's own id of the association, or of the STOW-RS request"
-    )
+    association: str = Field(description="the receiver's own id of the association, or of the STOW-RS request")
     calling_aet: str
     called_aet: str
     caller_ip: str

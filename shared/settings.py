@@ -39,19 +39,14 @@ class OriginalConfig(PydanticBaseSettingsSource):
         return original_config().get(f"{prefix}{field_name}".upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in found.items() if value is not None}
 
 
 @cache
 def _read_original(path: str) -> dict[str, Any]:
     content = json.loads(Path(path).read_text("utf-8"))
-    return {
-        ORIGINAL_KEYS[key]: value for key, value in content.items() if key in ORIGINAL_KEYS and value != ""
-    }
+    return {ORIGINAL_KEYS[key]: value for key, value in content.items() if key in ORIGINAL_KEYS and value != ""}
 
 
 def original_config() -> dict[str, Any]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from cli.dicom.files import Sendable
 from cli.dicom.node import Node
 from cli.failure import Code, Failure
-from services.sender.clients.association import StoreAssociation
-from services.sender.clients.protocol import Unavailable
-from services.sender.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED, Verdict, describe, verdict
 from shared.destinations import DicomDestination
 from shared.journal.outcome import REASONS
+from shared.scu import Unavailable
+from shared.scu.association import StoreAssociation
+from shared.scu.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED, Verdict, describe, verdict
 
 MOST_CONTEXTS = 128
 """PS3.8 §9.3.2.2: the odd numbers from 1 to 255."""

@@ -171,5 +171,3 @@ class DataPath:
         if self._stopping():
             raise Stopped
         self._association.prepare()
-
-

@@ -180,9 +180,7 @@ class Receiver:
         ae.add_supported_context(Verification, ALL_TRANSFER_SYNTAXES)
         self._server = Server(ae, self._settings, self._journal)
         ae._servers.append(self._server)
-        threading.Thread(
-            target=self._server.serve_forever, args=(0.2,), name="receiver", daemon=True
-        ).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.2,), name="receiver", daemon=True).start()
 
     def stop(self) -> None:
         """Take no more associations; let each finish the instance that it is sending, for the grace period."""

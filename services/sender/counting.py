@@ -6,10 +6,10 @@ from itertools import groupby
 
 from services.sender import records
 from services.sender.destinations import Destinations
-from services.sender.statuses import describe
 from shared.database import Database
 from shared.events import TransferCompleted, TransferFailed
 from shared.handlers import Retry
+from shared.scu.statuses import describe
 from shared.tables.sender import Delivery
 
 AGAIN = (10.0, 60.0, 60.0, 600.0, 600.0)

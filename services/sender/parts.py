@@ -10,11 +10,11 @@ from services.sender.clients import Answer, Outgoing
 from services.sender.destinations import Destinations, Opened
 from services.sender.metrics import ANSWERS, SECONDS
 from services.sender.records import Record
-from services.sender.statuses import Verdict, verdict
 from shared.database import Database
 from shared.events import DeliveryRequested
 from shared.handlers import Reject, Retry
 from shared.manifest import Manifest, ManifestError, read_manifest
+from shared.scu.statuses import Verdict, verdict
 from shared.store import Store
 
 AGAIN = (10.0, 10.0, 60.0, 60.0, 60.0, 600.0)

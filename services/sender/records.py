@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sender.clients import Answer
-from services.sender.statuses import Verdict, verdict
 from shared.database import insert_new
 from shared.events import DeliveryRequested
+from shared.scu.statuses import Verdict, verdict
 from shared.tables.base import now
 from shared.tables.sender import Delivery, SentInstance
 

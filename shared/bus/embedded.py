@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from sqlalchemy import Delete, Update, delete, func, select, update
+from sqlalchemy import Delete, Select, Update, delete, func, select, update
 
 from shared import topology
 from shared.bus.message import Message
@@ -68,55 +68,71 @@ class EmbeddedBus:
     async def _work(self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event) -> None:
         """Keep at most `prefetch` deliveries going; sleep until there is news or the poll interval ends."""
         going: set[asyncio.Task[None]] = set()
-        while not stopping.is_set():
+        done: list[int] = []
+        while going or done or not stopping.is_set():
             self._news[queue].clear()
             taken: list[BusMessage] = []
             try:
-                if len(going) < prefetch:
-                    taken = await self._take(queue, prefetch - len(going))
+                taken = await self._turn(queue, going, done, 0 if stopping.is_set() else prefetch)
             except DatabaseUnavailable:
                 log.warning("database unavailable", queue=queue)
-            going |= {asyncio.create_task(self._handle(row, deliver)) for row in taken}
-            waiting: list[asyncio.Task[object]] = list(going) if len(going) >= prefetch else []
-            if not taken:
+                await asyncio.sleep(self._poll)
+            going |= {asyncio.create_task(self._handle(row, deliver, done)) for row in taken}
+            if not taken and not done and (going or not stopping.is_set()):
                 news = asyncio.create_task(self._news[queue].wait())
-                await asyncio.wait([news, *waiting], timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([news, *going], timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
                 news.cancel()
-            elif waiting:
-                await asyncio.wait(waiting, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
-            going = {task for task in going if not task.done()}
-        if going:
-            await asyncio.wait(going)
 
-    async def _take(self, queue: str, count: int) -> list[BusMessage]:
-        ready = (
-            select(BusMessage.sequence)
-            .where(BusMessage.queue == queue, BusMessage.dead.is_(False), BusMessage.due_at <= now())
-            .order_by(BusMessage.sequence)
-            .limit(count)
-        )
-        async with self._database.reading() as session:
-            if (await session.execute(ready.limit(1))).first() is None:
-                return []
-        claim = (
-            update(BusMessage)
-            .where(BusMessage.sequence.in_(ready.with_for_update(skip_locked=True)))
-            .values(due_at=now() + LEASE)
-            .returning(BusMessage)
-        )
+    async def _turn(
+        self, queue: str, going: set[asyncio.Task[None]], done: list[int], prefetch: int
+    ) -> list[BusMessage]:
+        """In one transaction: forget what is done, take what is next. Both lists are looked at once the
+        transaction is open, so that what ends while it waits for its turn to write is in it."""
+        if not done and not (prefetch > len(going) and await self._any_ready(queue)):
+            going -= {task for task in going if task.done()}
+            return []
+        taken: list[BusMessage] = []
         async with self._database.session() as session:
-            return sorted((await session.scalars(claim)).all(), key=lambda row: row.sequence)
+            settled = list(done)
+            going -= {task for task in going if task.done()}
+            if settled:
+                await session.execute(delete(BusMessage).where(BusMessage.sequence.in_(settled)))
+            if prefetch > len(going):
+                claim = (
+                    update(BusMessage)
+                    .where(
+                        BusMessage.sequence.in_(
+                            _ready(queue).limit(prefetch - len(going)).with_for_update(skip_locked=True)
+                        )
+                    )
+                    .values(due_at=now() + LEASE)
+                    .returning(BusMessage)
+                )
+                taken = sorted((await session.scalars(claim)).all(), key=lambda row: row.sequence)
+        done[:] = done[len(settled) :]
+        return taken
 
-    async def _handle(self, row: BusMessage, deliver: Deliver) -> None:
+    async def _any_ready(self, queue: str) -> bool:
+        async with self._database.reading() as session:
+            return (await session.execute(_ready(queue).limit(1))).first() is not None
+
+    async def _handle(self, row: BusMessage, deliver: Deliver, done: list[int]) -> None:
+        """Deliver one message; what was handled is left in `done`, anything else is settled here."""
         renewal = asyncio.create_task(self._renew(row.sequence))
         try:
             message = Message.from_bytes(row.content)
-            fate = await deliver(Delivery(row.queue, message, row.tries))
+            fate: Fate = await deliver(Delivery(row.queue, message, row.tries))
         except Exception:
             log.exception("delivery failed", queue=row.queue, message=row.message)
             fate = Again("the delivery itself failed")
         finally:
             renewal.cancel()
+        if isinstance(fate, Done):
+            done.append(row.sequence)
+        else:
+            await self._settle_when_possible(row, fate)
+
+    async def _settle_when_possible(self, row: BusMessage, fate: Again | Bury) -> None:
         while True:
             try:
                 return await self._settle(row, fate)
@@ -134,12 +150,10 @@ class EmbeddedBus:
             except DatabaseUnavailable:
                 continue
 
-    async def _settle(self, row: BusMessage, fate: Fate) -> None:
+    async def _settle(self, row: BusMessage, fate: Again | Bury) -> None:
         this = BusMessage.sequence == row.sequence
         async with self._database.session() as session:
             match fate:
-                case Done():
-                    await session.execute(delete(BusMessage).where(this))
                 case Bury(why):
                     await session.execute(update(BusMessage).where(this).values(dead=True, reason=why[:500]))
                 case Again(why, delay):
@@ -148,14 +162,10 @@ class EmbeddedBus:
                     values = (
                         {"dead": True}
                         if rest is None
-                        else {
-                            "due_at": now() + timedelta(seconds=rest if delay is None else min(delay, rest))
-                        }
+                        else {"due_at": now() + timedelta(seconds=rest if delay is None else min(delay, rest))}
                     )
                     await session.execute(
-                        update(BusMessage)
-                        .where(this)
-                        .values(tries=row.tries + counted, reason=why[:500], **values)
+                        update(BusMessage).where(this).values(tries=row.tries + counted, reason=why[:500], **values)
                     )
 
     async def dead(self) -> list[DeadLetter]:
@@ -183,11 +193,7 @@ class EmbeddedBus:
             return bool((await session.execute(change.where(*this).returning(BusMessage.sequence))).all())
 
     async def depths(self) -> dict[str, int]:
-        query = (
-            select(BusMessage.queue, func.count())
-            .where(BusMessage.dead.is_(False))
-            .group_by(BusMessage.queue)
-        )
+        query = select(BusMessage.queue, func.count()).where(BusMessage.dead.is_(False)).group_by(BusMessage.queue)
         async with self._database.reading() as session:
             counted = {row[0]: row[1] for row in await session.execute(query)}
         return {queue: counted.get(queue, 0) for queue in topology.all_queues()}
@@ -200,3 +206,9 @@ class EmbeddedBus:
 
     async def close(self) -> None:
         """Nothing of its own to close: the database is its owner's."""
+
+
+def _ready(queue: str) -> Select[int]:
+    """What may be taken, oldest first."""
+    free = BusMessage.queue == queue, BusMessage.dead.is_(False), BusMessage.due_at <= now()
+    return select(BusMessage.sequence).where(*free).order_by(BusMessage.sequence)

@@ -191,9 +191,7 @@ class RabbitBus:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), self._reconnect)
 
-    async def _consume_once(
-        self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event
-    ) -> None:
+    async def _consume_once(self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event) -> None:
         connection = await self._connect()
         going: set[asyncio.Task[None]] = set()
         lost = asyncio.Event()

@@ -33,14 +33,16 @@ def write_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
     """A zero preamble, the prefix and the group 2 that names us as the writer."""
     name = IMPLEMENTATION_VERSION_NAME.encode("ascii")
     name += b" " * (len(name) % 2)
-    group = b"".join((
-        pack("<HH2sHL", 2, 1, b"OB", 0, 2) + b"\0\1",
-        _ui(_SOP_CLASS, sop_class_uid),
-        _ui(_SOP_INSTANCE, sop_instance_uid),
-        _ui(_TRANSFER_SYNTAX, transfer_syntax_uid),
-        _ui(0x0012, IMPLEMENTATION_CLASS_UID),
-        _ELEMENT.pack(2, 0x0013, b"SH", len(name)) + name,
-    ))
+    group = b"".join(
+        (
+            pack("<HH2sHL", 2, 1, b"OB", 0, 2) + b"\0\1",
+            _ui(_SOP_CLASS, sop_class_uid),
+            _ui(_SOP_INSTANCE, sop_instance_uid),
+            _ui(_TRANSFER_SYNTAX, transfer_syntax_uid),
+            _ui(0x0012, IMPLEMENTATION_CLASS_UID),
+            _ELEMENT.pack(2, 0x0013, b"SH", len(name)) + name,
+        )
+    )
     return b"\0" * 128 + b"DICM" + _ELEMENT.pack(2, 0, b"UL", 4) + _LENGTH.pack(len(group)) + group
 
 
@@ -69,6 +71,4 @@ def read_meta(buffer: Buffer) -> FileMeta:
         raise Unparsable("ends inside the file meta information")
     if not values.get(_TRANSFER_SYNTAX):
         raise Unparsable("the file does not say its transfer syntax")
-    return FileMeta(
-        values.get(_SOP_CLASS, ""), values.get(_SOP_INSTANCE, ""), values[_TRANSFER_SYNTAX], position
-    )
+    return FileMeta(values.get(_SOP_CLASS, ""), values.get(_SOP_INSTANCE, ""), values[_TRANSFER_SYNTAX], position)

@@ -104,9 +104,7 @@ class Draft:
         The first window stays in memory: the header in it is read again.
         """
         if self._sent_off:
-            os.posix_fadvise(
-                self._descriptor, self._sent_off, self._size - self._sent_off, os.POSIX_FADV_DONTNEED
-            )
+            os.posix_fadvise(self._descriptor, self._sent_off, self._size - self._sent_off, os.POSIX_FADV_DONTNEED)
         self._sent_off = self._size
 
     def _commit(self) -> Outcome:

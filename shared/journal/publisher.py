@@ -30,9 +30,7 @@ class Publishes(Protocol):
 class Publisher:
     """`run` it as a task beside whatever receives; `flush` it once nothing more comes in."""
 
-    def __init__(
-        self, journal: Journal, bus: Publishes, every: float = 1.0, recover_every: float = 30.0
-    ) -> None:
+    def __init__(self, journal: Journal, bus: Publishes, every: float = 1.0, recover_every: float = 30.0) -> None:
         self._journal = journal
         self._bus = bus
         self._every = every

@@ -15,9 +15,7 @@ from shared.service.processor import supply
 log = logger("service")
 
 
-async def run_tick(
-    service: Service, tick: Tick, resources: Resources, database: Database, relay: Relay
-) -> None:
+async def run_tick(service: Service, tick: Tick, resources: Resources, database: Database, relay: Relay) -> None:
     """Until cancelled. A failure is logged and the next round tries again."""
     name = getattr(tick.function, "__name__", "tick")
     structlog.contextvars.bind_contextvars(service=service.name, tick=name)

@@ -21,9 +21,7 @@ class Association(Base):
     called_aet: Mapped[str | None] = mapped_column(String(16))
     caller_ip: Mapped[str | None] = mapped_column(String(45))
     indexed: Mapped[int] = mapped_column(default=0, doc="instances of it that were indexed")
-    announced: Mapped[int | None] = mapped_column(
-        doc="instances that its AssociationClosed counted; None: open"
-    )
+    announced: Mapped[int | None] = mapped_column(doc="instances that its AssociationClosed counted; None: open")
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None] = mapped_column(
         index=True,
@@ -78,9 +76,7 @@ class Study(Base):
     conflict_count: Mapped[int] = mapped_column(default=0)
     first_seen_at: Mapped[datetime] = mapped_column(default=now, index=True)
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
-    arrived_at: Mapped[datetime | None] = mapped_column(
-        doc="None while any of its series has instances in flight"
-    )
+    arrived_at: Mapped[datetime | None] = mapped_column(doc="None while any of its series has instances in flight")
 
 
 class StudyIdentity(Base):
@@ -112,15 +108,11 @@ class Series(Base):
     refused_types: Mapped[list[str]] = mapped_column(
         default=list, doc="SeriesLevel types that one of its images failed: never to be added again"
     )
-    expected: Mapped[int | None] = mapped_column(
-        doc="how many instances somebody said it has; None: nobody did"
-    )
+    expected: Mapped[int | None] = mapped_column(doc="how many instances somebody said it has; None: nobody did")
     header: Mapped[dict[str, Any]] = mapped_column(default=dict, doc="what the series JSON says without PHI")
     instance_count: Mapped[int] = mapped_column(default=0)
     revision: Mapped[int] = mapped_column(default=0, doc="the last published one; 0: never arrived")
-    open_since: Mapped[datetime | None] = mapped_column(
-        doc="first instance of the revision in flight; None: arrived"
-    )
+    open_since: Mapped[datetime | None] = mapped_column(doc="first instance of the revision in flight; None: arrived")
     last_instance_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -26,9 +26,7 @@ class Project(Base):
     __tablename__ = "projects"
     name: Mapped[str] = mapped_column(String(20), primary_key=True, doc="5-20 characters")
     description: Mapped[str] = mapped_column(String(200), default="")
-    participant_pattern: Mapped[str] = mapped_column(
-        String(200), default=".+", doc="regular expression, whole match"
-    )
+    participant_pattern: Mapped[str] = mapped_column(String(200), default=".+", doc="regular expression, whole match")
     events: Mapped[list[str]] = mapped_column(default=list, doc="empty: any")
     destinations: Mapped[list[str]] = mapped_column(default=list)
     profile: Mapped[str] = mapped_column(String(64), default="basic")
@@ -63,9 +61,7 @@ class RoutingRule(Base):
     __tablename__ = "routing_rules"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     project: Mapped[str] = mapped_column(ForeignKey("projects.name"))
-    position: Mapped[int] = mapped_column(
-        default=0, doc="rules are tried in this order; the first of a project wins"
-    )
+    position: Mapped[int] = mapped_column(default=0, doc="rules are tried in this order; the first of a project wins")
     active: Mapped[bool] = mapped_column(default=True)
     called_aet: Mapped[str | None] = mapped_column(String(64))
     calling_aet: Mapped[str | None] = mapped_column(String(64))

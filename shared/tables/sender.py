@@ -38,7 +38,7 @@ class SentInstance(Base):
     sop_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
     series_instance_uid: Mapped[str] = mapped_column(UID, doc="of the source")
     revision: Mapped[int]
-    status: Mapped[int] = mapped_column(doc="DIMSE status or its equivalent, see services.sender.statuses")
+    status: Mapped[int] = mapped_column(doc="DIMSE status or its equivalent, see shared.scu.statuses")
     tries: Mapped[int] = mapped_column(default=1, doc="answers so far")
     first_sent_at: Mapped[datetime] = mapped_column(default=now)
     sent_at: Mapped[datetime] = mapped_column(default=now)

@@ -24,9 +24,7 @@ log.file = false
 """
 
 # The distribution port would listen on all addresses; idle schedulers that spin would steal cores.
-ERLANG = (
-    "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
-)
+ERLANG = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
 
 
 def missing() -> list[str]:

@@ -75,9 +75,7 @@ def echo(context: int = 1) -> bytes:
     return pdu(P_DATA, pdv(command(0x30, VERIFICATION), 3, context))
 
 
-def store(
-    sop_class: str, sop_instance: str, dataset: bytes, size: int = 16_000, context: int = 1
-) -> list[bytes]:
+def store(sop_class: str, sop_instance: str, dataset: bytes, size: int = 16_000, context: int = 1) -> list[bytes]:
     """A whole C-STORE request in PDUs of `size` bytes of dataset each."""
     pieces = [dataset[i : i + size] for i in range(0, len(dataset), size)] or [b""]
     return [
@@ -87,9 +85,7 @@ def store(
     ]
 
 
-def associate(
-    contexts: Sequence[tuple[str, Sequence[str]]], calling: str, called: str, max_pdu: int = 0
-) -> bytes:
+def associate(contexts: Sequence[tuple[str, Sequence[str]]], calling: str, called: str, max_pdu: int = 0) -> bytes:
     """An A-ASSOCIATE-RQ; contexts get the ids 1, 3, 5, …"""
 
     def item(kind: int, body: bytes) -> bytes:
@@ -100,9 +96,7 @@ def associate(
         names = item(0x30, abstract.encode()) + b"".join(item(0x40, s.encode()) for s in syntaxes)
         items += item(0x20, pack("BBBB", 2 * number + 1, 0, 0, 0) + names)
     items += item(0x50, item(0x51, pack(">L", max_pdu)) + item(0x52, b"1.2.3.4"))
-    return pdu(
-        1, pack(">HH", 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32) + items
-    )
+    return pdu(1, pack(">HH", 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32) + items)
 
 
 class RawPeer:

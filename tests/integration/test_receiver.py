@@ -303,8 +303,7 @@ STRAY = {
     "an unknown PDU": pdu(0x42, b"abc"),
     "a PDU of four gigabytes": b"\x04\0\xff\xff\xff\xff" + bytes(100),
     "a release of four gigabytes": b"\x05\0\xff\xff\xff\xff" + bytes(100),
-    "a PDU longer than announced": pdu(P_DATA, pdv(command(1, CT, UID), 3))
-    + pdu(P_DATA, pdv(bytes(300_000), 0)),
+    "a PDU longer than announced": pdu(P_DATA, pdv(command(1, CT, UID), 3)) + pdu(P_DATA, pdv(bytes(300_000), 0)),
     "a PDV longer than its PDU": pdu(P_DATA, b"\0\0\xff\xff\1\3abc"),
     "a PDV without content": pdu(P_DATA, b"\0\0\0\0"),
     "a rejected context": b"".join(store(CT, UID, DATASET, context=99)),
@@ -424,9 +423,7 @@ def test_a_hundred_associations_at_once(patient: LocalReceiver) -> None:
     opened: list[int] = []
     with ThreadPoolExecutor(100) as pool:
         assert list(pool.map(one, range(1, 101))) == [0] * 100
-    assert sorted(i.sop_instance_uid for i in patient.settled()) == sorted(
-        f"1.2.3.{n}" for n in range(1, 101)
-    )
+    assert sorted(i.sop_instance_uid for i in patient.settled()) == sorted(f"1.2.3.{n}" for n in range(1, 101))
     assert len(patient.archived()) == 100
     assert patient.leftovers() == []
 

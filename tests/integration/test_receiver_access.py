@@ -108,12 +108,7 @@ def test_a_large_object_over_tls(secure: Any) -> None:
     receiver = secure()
     content = CT_SMALL.read_bytes()
     meta = read_meta(content)
-    dataset = (
-        content[meta.dataset :]
-        + b"\xfc\xff\xfc\xffOB\0\0"
-        + (8_000_000).to_bytes(4, "little")
-        + bytes(8_000_000)
-    )
+    dataset = content[meta.dataset :] + b"\xfc\xff\xfc\xffOB\0\0" + (8_000_000).to_bytes(4, "little") + bytes(8_000_000)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with RawPeer(receiver.port) as peer:

@@ -12,8 +12,8 @@ import pytest
 
 from services.sender.clients import Unavailable
 from services.sender.clients.dicomweb import DicomWebClient
-from services.sender.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED
 from shared.destinations import DicomWebDestination, EchoFailed, echo, parse_destination
+from shared.scu.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED
 from shared.store import Store
 from tests.components.fixtures import disposable, need
 from tests.components.orthanc import Orthanc

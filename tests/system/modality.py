@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Self
 
 from pydicom import dcmread
-from pynetdicom import AE
+from pynetdicom import build_context
 
+from shared.destinations import DicomDestination
+from shared.scu import Unavailable
+from shared.scu.association import StoreAssociation
+from shared.scu.part10 import dataset_start
 from tests.components.process import LOOPBACK, ComponentError
 
 
@@ -53,27 +57,35 @@ class Modality:
 
     def _over_one_association(self, files: list[Path]) -> list[Path]:
         """Send what an association lets us; the files that are still owed."""
-        datasets = dcmread(files[0], stop_before_pixels=True)
-        entity = AE(self._aet)
-        entity.add_requested_context(datasets.SOPClassUID, datasets.file_meta.TransferSyntaxUID)
-        association = entity.associate(LOOPBACK, self._port, ae_title="FIONA")
-        if not association.is_established:
+        peer = DicomDestination(host=LOOPBACK, port=self._port, called_aet="FIONA", calling_aet=self._aet, timeout=30)
+        header = dcmread(files[0], stop_before_pixels=True)
+        kind = header.SOPClassUID, header.file_meta.TransferSyntaxUID
+        context = build_context(*kind)
+        context.context_id = 1
+        try:
+            association = StoreAssociation.request(peer, [context])
+        except Unavailable:
             return files
         try:
             for index, path in enumerate(files):
                 if self._stop.is_set():
                     return []
-                answer = association.send_c_store(path)
-                if "Status" not in answer:
-                    return files[index:]
-                if answer.Status != 0:
-                    self.refused.append(answer.Status)
+                status = self._store(association, path)
+                if status != 0:
+                    self.refused.append(status)
                     return files[index:]
                 self.acknowledged += 1
                 time.sleep(self._pause)
             return []
-        except (RuntimeError, ValueError):
-            return files[self._files.index(path) - self._files.index(files[0]) :]
+        except Unavailable:
+            return files[index:]
         finally:
-            if association.is_established:
-                association.release()
+            association.close()
+
+    def _store(self, association: StoreAssociation, path: Path) -> int:
+        header = dcmread(path, stop_before_pixels=True)
+        sop_class, syntax = str(header.SOPClassUID), str(header.file_meta.TransferSyntaxUID)
+        with path.open("rb") as file:
+            start, end = dataset_start(file.fileno()), path.stat().st_size
+            context = association.accepted[sop_class, syntax]
+            return association.store(context, sop_class, header.SOPInstanceUID, file.fileno(), start, end)

@@ -33,7 +33,11 @@ def owned(service: str) -> set[str]:
     module = f"shared.tables.{TABLES_OF.get(service, service)}"
     if util.find_spec(module) is None:
         return set()
-    return {Base.metadata.tables[str(mapper.local_table)].name for mapper in Base.registry.mappers if mapper.class_.__module__ == module}
+    return {
+        Base.metadata.tables[str(mapper.local_table)].name
+        for mapper in Base.registry.mappers
+        if mapper.class_.__module__ == module
+    }
 
 
 def variables(service: str) -> set[str]:

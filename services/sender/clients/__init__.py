@@ -3,9 +3,10 @@
 from services.sender.clients.dicom import DicomClient
 from services.sender.clients.dicomweb import DicomWebClient
 from services.sender.clients.folder import FolderClient
-from services.sender.clients.protocol import Answer, Client, Found, Outgoing, Unavailable
+from services.sender.clients.protocol import Answer, Client, Found, Outgoing
 from services.sender.settings import SenderSettings
 from shared.destinations import DestinationConfig, DicomDestination, DicomWebDestination, FolderDestination
+from shared.scu import Unavailable
 from shared.store import Store
 
 __all__ = ["Answer", "Client", "Found", "Outgoing", "Unavailable", "client"]

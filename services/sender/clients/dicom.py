@@ -5,15 +5,16 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 
-from services.sender.clients.association import StoreAssociation
 from services.sender.clients.contexts import choose, groups, propose
 from services.sender.clients.find import find_series
-from services.sender.clients.part10 import dataset_start
-from services.sender.clients.protocol import Answer, Found, Outgoing, Unavailable
+from services.sender.clients.protocol import Answer, Found, Outgoing
 from services.sender.clients.transcode import CannotTranscode, transcode
-from services.sender.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED
 from services.sender.threads import in_thread
 from shared.destinations import DicomDestination
+from shared.scu import Unavailable
+from shared.scu.association import StoreAssociation
+from shared.scu.part10 import dataset_start
+from shared.scu.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED
 
 
 class DicomClient:

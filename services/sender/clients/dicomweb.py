@@ -5,12 +5,13 @@ from typing import Any
 
 import httpx
 
-from services.sender.clients.protocol import Answer, Found, Outgoing, Unavailable
+from services.sender.clients.protocol import Answer, Found, Outgoing
 from services.sender.clients.stow import Body, answers, batches
-from services.sender.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED
 from services.sender.threads import in_thread
 from shared.destinations import DicomWebDestination
 from shared.destinations.connect import http_client
+from shared.scu import Unavailable
+from shared.scu.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED
 
 ANSWERED = (200, 202, 409)
 OF_ONE_INSTANCE = {400: CANNOT_UNDERSTAND, 413: CANNOT_UNDERSTAND, 415: SOP_CLASS_NOT_SUPPORTED}

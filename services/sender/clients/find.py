@@ -4,9 +4,10 @@ from pydicom import Dataset
 from pynetdicom.association import Association
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
-from services.sender.clients.protocol import Found, Unavailable
+from services.sender.clients.protocol import Found
 from shared.destinations import DicomDestination
 from shared.destinations.dimse import NoAssociation, associate
+from shared.scu import Unavailable
 
 _MODEL = StudyRootQueryRetrieveInformationModelFind
 PENDING = (0xFF00, 0xFF01)

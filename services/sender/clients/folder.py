@@ -10,9 +10,10 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from services.sender.clients.protocol import Answer, Found, Outgoing, Unavailable
-from services.sender.statuses import OTHER_BYTES, SUCCESS
+from services.sender.clients.protocol import Answer, Found, Outgoing
 from services.sender.threads import in_thread
+from shared.scu import Unavailable
+from shared.scu.statuses import OTHER_BYTES, SUCCESS
 from shared.store import sync_folder
 
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)

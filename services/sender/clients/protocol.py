@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 
-class Unavailable(Exception):
-    """The destination as a whole cannot take anything now; the text is free of PHI."""
-
-
 @dataclass(frozen=True)
 class Outgoing:
     """One de-identified file on its way, with the UIDs that the destination will see."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from services.sender.clients.protocol import Answer, Outgoing
-from services.sender.statuses import PROCESSING_FAILURE, SUCCESS
+from shared.scu.statuses import PROCESSING_FAILURE, SUCCESS
 
 READ = 1 << 18
 MOST_IN_ONE = 200

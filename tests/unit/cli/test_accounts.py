@@ -10,7 +10,7 @@ from cli.client import Item
 from cli.demo.accounts import Row, checks, rows, sent, totals
 from cli.dicom.files import Sendable
 from cli.dicom.store import Outcome
-from services.sender.statuses import NO_ANSWER
+from shared.scu.statuses import NO_ANSWER
 
 PROJECT = "DEMO_PROJECT"
 

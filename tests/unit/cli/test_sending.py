@@ -16,7 +16,7 @@ from cli.dicom.files import Sendable, Skipped, files, look
 from cli.dicom.node import Node
 from cli.dicom.store import batches, store
 from cli.failure import Code, Failure
-from services.sender.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED
+from shared.scu.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED
 
 
 def bundled(name: str) -> Path:

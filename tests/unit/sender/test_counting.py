@@ -8,7 +8,7 @@ from services.sender.clients.protocol import Found, Outgoing
 from services.sender.counting import completed, whole
 from services.sender.parts import unanswered
 from services.sender.records import Record
-from services.sender.statuses import NO_ANSWER, Verdict
+from shared.scu.statuses import NO_ANSWER, Verdict
 from shared.tables.base import now
 from shared.tables.sender import Delivery
 

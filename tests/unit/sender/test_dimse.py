@@ -10,7 +10,7 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage
 from pynetdicom.dsutils import decode, encode
 
-from services.sender.clients.dimse import ProtocolError, store_request, store_status
+from shared.scu.dimse import ProtocolError, store_request, store_status
 
 
 def response(status: int = 0, message_id: int = 7, **changes: int | str) -> bytes:

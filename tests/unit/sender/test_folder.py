@@ -6,7 +6,7 @@ import pytest
 
 from services.sender.clients import Answer, Unavailable
 from services.sender.clients.folder import FolderClient
-from services.sender.statuses import OTHER_BYTES, SUCCESS
+from shared.scu.statuses import OTHER_BYTES, SUCCESS
 from shared.store import Store
 from tests.unit.sender.builders import Part
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pynetdicom.pdu import P_DATA_TF
 
-from services.sender.clients.frames import Frames, fragment_size
+from shared.scu.frames import Frames, fragment_size
 
 
 def read(wire: bytes, max_pdu: int) -> tuple[bytes, bytes, set[int]]:

@@ -15,9 +15,9 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from services.sender.clients import Answer, Unavailable
 from services.sender.clients.dicom import DicomClient
-from services.sender.clients.frames import COMMAND, HEADER, LAST, P_DATA
-from services.sender.statuses import NO_ANSWER
 from shared.destinations import DicomDestination
+from shared.scu.frames import COMMAND, HEADER, LAST, P_DATA
+from shared.scu.statuses import NO_ANSWER
 from shared.store import Store
 from tests.unit.sender.builders import Part
 from tests.unit.sender.test_dimse import response

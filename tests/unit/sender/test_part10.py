@@ -7,7 +7,7 @@ import pytest
 from pydicom.filereader import _read_file_meta_info as read_meta
 from pydicom.filereader import read_preamble
 
-from services.sender.clients.part10 import NotDicom, dataset_start
+from shared.scu.part10 import NotDicom, dataset_start
 from tests.unit.sender.builders import BUNDLED, LOSSLESS, LOSSY, PLAIN
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.sender.statuses import Verdict, describe, verdict
+from shared.scu.statuses import Verdict, describe, verdict
 
 
 @pytest.mark.parametrize(

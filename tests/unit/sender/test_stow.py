@@ -7,7 +7,7 @@ from typing import Any
 
 from services.sender.clients.protocol import Answer, Outgoing
 from services.sender.clients.stow import Body, answers, batches
-from services.sender.statuses import PROCESSING_FAILURE
+from shared.scu.statuses import PROCESSING_FAILURE
 
 
 def file(folder: Path, uid: str, content: bytes) -> Outgoing:

@@ -20,11 +20,11 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext
 
-from services.sender.clients.dimse import ProtocolError, store_request, store_status
-from services.sender.clients.frames import COMMAND, LAST, P_DATA, Frames
-from services.sender.clients.protocol import Unavailable
 from shared.destinations import DicomDestination
 from shared.destinations.connect import tls_context
+from shared.scu import Unavailable
+from shared.scu.dimse import ProtocolError, store_request, store_status
+from shared.scu.frames import COMMAND, LAST, P_DATA, Frames
 
 _PDU = Struct(">BxI")
 _PDV = Struct(">IBB")
