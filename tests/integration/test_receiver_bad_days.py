@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -82,7 +83,7 @@ def test_kill_9_again_and_again_loses_nothing(process: ReceiverProcess) -> None:
         senders = [Sender(process.port, range(start, start + 1000)) for start in starts]
         for sender in senders:
             sender.start()
-        wait_until(lambda senders=senders: sum(len(s.acknowledged) for s in senders) > 60, 30, "acknowledgements")
+        wait_until(partial(_enough, senders), 60, "acknowledgements")
         process.kill()
         for sender in senders:
             sender.join()

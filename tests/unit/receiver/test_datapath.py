@@ -92,7 +92,8 @@ def message(dice: random.Random) -> bytes:
 
 def chunked(content: bytes, dice: random.Random) -> list[bytes]:
     """A stream in packets of any size."""
-    sizes, chunks = dice.choice(((1, 20), (100, 3000), (10_000, 100_000))), []
+    sizes = dice.choice(((1, 20), (100, 3000), (10_000, 100_000)))
+    chunks: list[bytes] = []
     while content:
         size = dice.randrange(*sizes) if len(chunks) < 300 else len(content)
         chunks.append(content[:size])
