@@ -36,7 +36,7 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.sqlite else _postgresql_engine(url)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._migrated = False
+        self.migrated = False
         self._writer = asyncio.Lock() if self.sqlite else nullcontext()
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ class Database:
             if _is_unavailable(error):
                 raise DatabaseUnavailable(type(error).__name__) from error
             raise
-        except (ConnectionError, TimeoutError) as error:
+        except OSError as error:
             if not _came_from_driver(error):
                 raise
             raise DatabaseUnavailable(type(error).__name__) from error
@@ -76,11 +76,17 @@ class Database:
         async with self.reading() as session:
             await session.execute(text("SELECT 1"))
 
+    async def ready(self) -> None:
+        """Raise DatabaseUnavailable unless it answers and has the schema of this code."""
+        if not self.migrated:
+            raise DatabaseUnavailable("not reached since the start")
+        await self.ping()
+
     async def migrate(self) -> None:
         """Bring the schema to the version that this code knows; of many at once, one does it."""
         from shared.migrations import upgrade
 
-        if self._migrated:
+        if self.migrated:
             return
         try:
             if self.sqlite and self.url.database and self.url.database != ":memory:":
@@ -89,7 +95,7 @@ class Database:
                 if not self.sqlite:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")})
                 await connection.run_sync(upgrade)
-            self._migrated = True
+            self.migrated = True
         except (OperationalError, InterfaceError, OSError) as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
@@ -140,7 +146,7 @@ def _is_unavailable(error: DBAPIError | PoolTimeout) -> bool:
 
 
 def _came_from_driver(error: BaseException) -> bool:
-    """Whether a bare connection error was raised while asyncpg opened a connection, not by a handler's own work."""
+    """Whether a bare error of the network was raised while asyncpg opened a connection, not by a handler's own work."""
     trace = error.__traceback__
     while trace is not None:
         if "asyncpg" in trace.tb_frame.f_code.co_filename:

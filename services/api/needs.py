@@ -6,12 +6,16 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, Field
 
+from shared.database import DatabaseUnavailable
 from shared.service import Context
 from shared.store import valid_uid
 
 
 def _context(request: Request) -> Context:
+    """STOW-RS does not ask for it: what it takes goes to the journal, with or without a database."""
     context: Context = request.app.state.context
+    if not context.database.migrated:
+        raise DatabaseUnavailable("not reached since the start")
     return context
 
 

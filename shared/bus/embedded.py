@@ -77,6 +77,9 @@ class EmbeddedBus:
             except DatabaseUnavailable:
                 log.warning("database unavailable", queue=queue)
                 await asyncio.sleep(self._poll)
+            except Exception:
+                log.exception("consumer failed and goes on", queue=queue)
+                await asyncio.sleep(self._poll)
             going |= {asyncio.create_task(self._handle(row, deliver, done)) for row in taken}
             if not taken and not done and (going or not stopping.is_set()):
                 news = asyncio.create_task(self._news[queue].wait())

@@ -185,8 +185,11 @@ class RabbitBus:
         while not stopping.is_set():
             try:
                 await self._consume_once(queue, deliver, prefetch, stopping)
-            except TROUBLE as error:
-                log.warning("bus unavailable", queue=queue, error=type(error).__name__)
+            except Exception as error:
+                if isinstance(error, TROUBLE):
+                    log.warning("bus unavailable", queue=queue, error=type(error).__name__)
+                else:
+                    log.exception("consumer failed and starts again", queue=queue)
                 await self._forget(error)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), self._reconnect)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_BUFFERS = 1000
 """A writev takes at most IOV_MAX (1024) buffers."""
 
-_WINDOW = 8 << 20
+_WINDOW = 128 << 10
 
 
 class Draft:
@@ -99,12 +99,8 @@ class Draft:
             self._send_off()
 
     def _send_off(self) -> None:
-        """Have the kernel begin writing to the disk, so that little is left for the fsync of a large object.
-
-        The first window stays in memory: the header in it is read again.
-        """
-        if self._sent_off:
-            os.posix_fadvise(self._descriptor, self._sent_off, self._size - self._sent_off, os.POSIX_FADV_DONTNEED)
+        """Have the kernel begin writing to the disk while the rest comes in, so that little is left for the fsync."""
+        os.posix_fadvise(self._descriptor, self._sent_off, self._size - self._sent_off, os.POSIX_FADV_DONTNEED)
         self._sent_off = self._size
 
     def _commit(self) -> Outcome:
@@ -112,6 +108,7 @@ class Draft:
         if not self._size:
             self._append([])
         with mmap(self._descriptor, self._size, access=ACCESS_READ) as content:
+            self._send_off()
             found = judge_dataset(content, self._start, *self._request)
         if isinstance(found, Outcome):
             self.discard()

@@ -73,7 +73,7 @@ def open_context(services: Sequence[Service], settings: Settings) -> Context:
     health.checks["bus"] = bus.ping
     relay = None
     if database is not None:
-        health.checks["database"] = database.ping
+        health.checks["database"] = database.ready
         relay = Relay(database, bus)
     return Context(settings, Store(settings.data), bus, health, database, relay)
 
@@ -119,7 +119,7 @@ async def _migrated(database: Database) -> None:
 async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None:
     """One service from start to drained end."""
     ready = context.health.expect(service.name)
-    if context.maybe_database is not None and service.uses_database:
+    if service.handlers.table or service.ticks:
         await _unless(stop, _migrated(context.database))
     async with AsyncExitStack() as stack:
         resources = context.resources() if service.uses_database else {}
