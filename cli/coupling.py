@@ -14,7 +14,7 @@ COLUMNS: tuple[Column, ...] = (
     ("StudyInstanceUID", "study_instance_uid"),
     ("Participant", "participant"),
     ("Event", "event"),
-    ("Expires (UTC)", moment("expires_at")),
+    ("Expires", moment("expires_at")),
 )
 
 

@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich import box
@@ -12,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.client import Item
+from shared.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print the JSON of the REST answer, and nothing else.")]
 Column = tuple[str, str | Callable[[Item], object]]
@@ -49,10 +52,13 @@ def clean(value: object) -> str:
 
 
 def moment(key: str) -> Callable[[Item], str]:
-    """A time as `2026-01-31 12:00:00` (UTC, as the interface has it)."""
+    """A time as `2026-01-31 12:00:00`, in the time zone of FIONA_TIMEZONE; `--json` keeps the interface's UTC."""
 
     def shown(item: Item) -> str:
-        return str(item.get(key) or "")[:19].replace("T", " ")
+        if not item.get(key):
+            return ""
+        local = datetime.fromisoformat(item[key]).astimezone(ZoneInfo(Settings().timezone))
+        return local.strftime("%Y-%m-%d %H:%M:%S")
 
     return shown
 

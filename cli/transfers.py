@@ -28,7 +28,7 @@ COLUMNS: tuple[Column, ...] = (
     ("Delivered", "delivered"),
     ("Refused", "refused"),
     ("Counted", "counted"),
-    ("Requested (UTC)", moment("requested_at")),
+    ("Requested", moment("requested_at")),
     ("Error", "error"),
 )
 PARTS: tuple[Column, ...] = (
