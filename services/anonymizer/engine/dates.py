@@ -11,7 +11,7 @@ DT: Final = re.compile(
     rb"(?P<year>\d{4})(?:(?P<month>\d\d)(?:(?P<day>\d\d)(?P<time>(?:\d\d){0,3}(?<=\d{14})\.\d{1,6}|(?:\d\d){0,3}))?)?"
     rb"(?P<zone>[+-](?:0\d|1[0-4])[0-5]\d)?"
 )
-TM: Final = re.compile(rb"\d\d(?::?\d\d(?::?\d\d(?:\.\d{1,6})?)?)?")
+TM: Final = re.compile(rb"[0-2]\d(?::?[0-5]\d(?::?[0-6]\d(?:\.\d{1,6})?)?)?")
 
 
 def _moved(year: int, month: int, day: int, days: int) -> date | None:

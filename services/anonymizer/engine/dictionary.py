@@ -14,6 +14,10 @@ DICTIONARY: Final[dict[int, tuple[bytes, ...]]] = NEWER | {
     for tag, entry in DicomDictionary.items()
     if entry[4]
 }
+# The largest number of values, where the dictionary bounds it.
+MULTIPLICITY: Final[dict[int, int]] = {
+    tag: int(entry[1].rpartition("-")[2]) for tag, entry in DicomDictionary.items() if entry[1][-1:].isdigit()
+}
 KEYWORDS: Final[dict[int, str]] = {tag: entry[4] for tag, entry in DicomDictionary.items()}
 
 NUMERIC_SIZES: Final[dict[bytes, int]] = {

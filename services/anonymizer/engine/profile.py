@@ -13,6 +13,7 @@ from services.anonymizer.engine.dictionary import (
     DICTIONARY,
     FREE_TEXT,
     KEYWORDS,
+    MULTIPLICITY,
     compatible,
 )
 from services.anonymizer.engine.encoding import LONG_VRS, SHORT_VRS
@@ -48,7 +49,8 @@ KEEP, DROP, EMPTY, DUMMY, UID, CLASS_UID, DATE, TIME, VERSION, WALK, CODE, REFUS
 class Rule(NamedTuple):
     """One attribute's rule: the act, the action code that it stands for, and where it comes from.
 
-    `vrs` are the dictionary's, `accepted` those a file may write; `otherwise` is for values that do not parse.
+    `vrs` are the dictionary's, `accepted` those a file may write; `otherwise` is for values that do not parse;
+    `most` is how many values the dictionary's VM allows, 0 for any number.
     """
 
     act: Act
@@ -57,6 +59,7 @@ class Rule(NamedTuple):
     vrs: tuple[bytes, ...]
     accepted: frozenset[bytes]
     otherwise: Act
+    most: int = 0
 
 
 # Conditional actions (E.1-1a) depend on the attribute's Type in the IOD. What holds for every Type is chosen:
@@ -170,7 +173,7 @@ def compiled(profile: Profile) -> Compiled:
 def _rule(tag: int, act: Act, code: str, source: str, otherwise: Act = EMPTY) -> Rule:
     vrs = DICTIONARY.get(tag, ())
     accepted = frozenset(vr for vr in VRS if not vrs or compatible(vr, vrs))
-    return Rule(act, code, source, vrs, accepted, otherwise)
+    return Rule(act, code, source, vrs, accepted, otherwise, MULTIPLICITY.get(tag, 0))
 
 
 def _listed(tag: int, code: str, source: str, retained: Act) -> Rule:

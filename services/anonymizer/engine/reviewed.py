@@ -82,6 +82,7 @@ ADDED: Final[dict[int, str]] = {
     0x300A0294: "X",  # Source Applicator Name
     0x300A02B4: "X",  # Channel Shield Name
     0x40080103: "X",  # Reference to Recorded Sound
+    0x4FFE0001: "X",  # MAC Parameters Sequence: of signatures that are removed
 }
 
 # Whole groups of no medical image: commands, file meta, directories, non-destructive testing, security screening.
@@ -91,7 +92,7 @@ DENIED_GROUPS: Final = frozenset((0x0000, 0x0002, 0x0004, 0x0014, 0x4010))
 DENIED_WORDS: Final = ("Comment", "Notes")
 
 # Long or free text that names a code or its scheme, not a person.
-KEPT_TEXT: Final = frozenset((0x00080115, 0x00080116, 0x00080119))
+KEPT_TEXT: Final = frozenset((0x00080115, 0x00080119))
 
 # Opaque bytes (OB) that are colour or blending tables.
 KEPT_BULK: Final = frozenset((0x00282000, 0x00700256, 0x00701808))

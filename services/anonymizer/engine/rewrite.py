@@ -108,17 +108,22 @@ class Walk:
                     at = value
                     break
             at = value + length
-            if tag >= LAST and depth == 0:
-                if tag in PIXELS:
-                    self.pixels = (tag, vr, value, length)
-                    break
-                if tag == TRAILING_PADDING:
-                    break
+            nested_pixels = False
+            if tag >= LAST:
+                if depth == 0:
+                    if tag in PIXELS:
+                        self.pixels = (tag, vr, value, length)
+                        break
+                    if tag == TRAILING_PADDING:
+                        break
+                else:
+                    nested_pixels = tag in PIXELS
             if length == UNDEFINED:
                 at = bound
             elif at > bound:
                 raise self._located(buffer.beyond(at, bound), tag)
-            rule = rules.get(tag)
+            # Pixels in an item are a thumbnail of pixels that nobody looked at.
+            rule = None if nested_pixels else rules.get(tag)
             if rule is None:
                 if private and tag >> 16 & 1:
                     chunk, at = self._private(creators, chunks, tag, vr, value, length, at, encoding, target, depth)
@@ -171,10 +176,15 @@ class Walk:
                 self.counts["Z"] += 1
                 return element(tag, rule.vrs[0], b"", target)
             vr, same = rule.vrs[0], False
-        check = CHECKS.get(vr)
+        # A code written as LO or SH is still a code; a number may not have more values than its VM allows.
+        checked = b"CS" if rule.vrs[0] == b"CS" else vr
+        check = CHECKS.get(checked)
         if check is not None and not check(data[value:end]):
             self.counts["Z"] += 1
-            return element(tag, vr, cleaned(vr, data[value:end]), target)
+            return element(tag, vr, cleaned(checked, data[value:end]), target)
+        if rule.most and end - value > rule.most * NUMERIC_SIZES.get(vr, end):
+            self.counts["Z"] += 1
+            return element(tag, vr, b"", target)
         self.counts[rule.code] += 1
         return data[start:end] if same else element(tag, vr, data[value:end], target)
 

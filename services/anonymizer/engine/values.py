@@ -1,4 +1,4 @@
-"""What a kept value must look like: text does not hide in numbers, codes and ages."""
+"""What a kept value must look like: text does not hide in numbers, codes, ages and offset tables."""
 
 import re
 from collections.abc import Callable
@@ -8,6 +8,7 @@ _DS = re.compile(rb"[0-9+\-.eE \\\0]*")
 _IS = re.compile(rb"[0-9+\- \\\0]*")
 _AS = re.compile(rb"(?:[0-9]{3}[DWMY][ \0]*\\?)*[ \0]*")
 _CODE = re.compile(rb"[A-Za-z0-9 _.+*/()#\-]{0,16}[ \0]*")
+_OV = re.compile(rb"(?:.{5}\0\0\0)*", re.DOTALL)
 _CS = re.compile(rb"%s(?:\\%s)*" % (_CODE.pattern, _CODE.pattern))
 
 CHECKS: Final[dict[bytes, Callable[[bytes], object]]] = {
@@ -15,6 +16,7 @@ CHECKS: Final[dict[bytes, Callable[[bytes], object]]] = {
     b"IS": _IS.fullmatch,
     b"AS": _AS.fullmatch,
     b"CS": _CS.fullmatch,
+    b"OV": _OV.fullmatch,
 }
 
 

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from cli.output import clean, listing, moment, record, table
+from cli.output import clean, listing, record, table
 
 UID = "1.2.826.0.1.3680043.8.498." + "1234567890" * 3 + "12345678"
 COLUMNS = (
@@ -78,8 +78,3 @@ def test_values_are_text_not_markup_and_not_control_sequences(capsys: pytest.Cap
 )
 def test_clean(value: object, text: str) -> None:
     assert clean(value) == text
-
-
-def test_moment() -> None:
-    assert moment("at")({"at": "2026-01-31T12:00:00.123456Z"}) == "2026-01-31 12:00:00"
-    assert moment("at")({"at": None}) == ""
