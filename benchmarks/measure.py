@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tests.components.postgres import PostgreSQL
 from tests.components.rabbitmq import RabbitMQ
@@ -17,8 +17,6 @@ from tests.components.rabbitmq import RabbitMQ
 Row = dict[str, Any]
 """{"benchmark", "case", "subject", "peer", "unit", "value", "ratio"}: `ratio` is how many times as good ours is as
 this peer (None for ours); `value` None: this peer is not on the machine."""
-
-SCRATCH: Final = Path(__file__).parents[1] / "build" / "scratch"
 
 
 def row(
@@ -61,9 +59,8 @@ class Stopwatch:
 
 @contextmanager
 def scratch(prefix: str) -> Iterator[Path]:
-    """A folder on the disk of the clone, beside the corpus, that PostgreSQL's user may enter; removed at the end."""
-    root = Path(tempfile.gettempdir())
-    folder = Path(tempfile.mkdtemp(prefix=f"fiona-bench-{prefix}-", dir=root))
+    """A folder for temporary files that PostgreSQL's user may enter; removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix=f"fiona-bench-{prefix}-"))
     folder.chmod(0o711)
     try:
         yield folder

@@ -157,6 +157,8 @@ def _check(in_dir: Path, out_dir: Path) -> None:
         raise FolderError("the input is not a folder")
     if source == target or source in target.parents or target in source.parents:
         raise FolderError("input and output must not lie in each other")
+    if target.is_dir() and any(target.iterdir()):
+        raise FolderError("the output folder is not empty: its report would not account for what is there")
 
 
 def _batches(files: list[Path]) -> list[Batch]:

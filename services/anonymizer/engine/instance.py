@@ -158,6 +158,7 @@ def _deidentify(source: Source, root: Path, subject: Subject, profile: Profile, 
         walk.identifying,
         (*values.values(), *new.values(), profile.name.encode()),
         walk.written_dates,
+        declared or b"",
     )
     relative = layout(names)
     final = root / relative

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from struct import unpack
 from typing import Final, NamedTuple
 
 from services.anonymizer.engine.encoding import ITEM, SEQUENCE_END, UNDEFINED, element
@@ -12,6 +13,7 @@ from services.anonymizer.engine.source import Source
 
 CHUNK: Final = 1024 * 1024
 BLANKED_LIMIT: Final = 200_000
+TABLE_LIMIT: Final = 16 * 1024 * 1024
 PIXEL_VRS: Final = {0x7FE00008: (b"OF",), 0x7FE00009: (b"OD",), 0x7FE00010: (b"OW", b"OB")}
 NO_KERNEL_COPY: Final = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM)
 
@@ -45,7 +47,8 @@ def located(source: Source, found: Header) -> Pixels:
 
 def _fragments(source: Source, header: bytes, start: int) -> Pixels:
     """Walk the offset table and the fragments to the sequence delimiter (PS3.5 A.4)."""
-    at, first = start, True
+    at, first, continued = start, True, False
+    table: tuple[int, ...] = ()
     covered: list[Blank] = []
     while True:
         head = source.read(at, 8)
@@ -54,14 +57,19 @@ def _fragments(source: Source, header: bytes, start: int) -> Pixels:
         tag = int.from_bytes(head[:2], "little") << 16 | int.from_bytes(head[2:4], "little")
         length = int.from_bytes(head[4:], "little")
         if tag == SEQUENCE_END:
+            if table and max(table) > at - start:
+                raise CannotDeidentify("offset-table", "the offset table holds something else", ((0x7FE00010, None),))
             return Pixels(header, start, at + 8, tuple(covered))
         at += 8
         if tag != ITEM or length == UNDEFINED or at + length > source.size:
             raise CannotDeidentify("truncated", "a fragment is none or ends beyond the file", ((0x7FE00010, None),))
-        if first and length % 4:
+        if first and (length % 4 or length > TABLE_LIMIT):
             raise CannotDeidentify("offset-table", "the offset table holds something else", ((0x7FE00010, None),))
-        if not first and source.syntax.codec:
-            covered.extend(blanks(source.read, at, at + length, source.syntax.codec))
+        if first:
+            table = unpack(f"<{length // 4}L", source.read(at, length))
+        elif source.syntax.codec:
+            found, continued = blanks(source.read, at, at + length, source.syntax.codec, continued)
+            covered.extend(found)
             if len(covered) > BLANKED_LIMIT:
                 raise CannotDeidentify("compressed-header", "too many segments to blank", ((0x7FE00010, None),))
         at += length

@@ -53,6 +53,8 @@ LAST: Final = min(PIXELS)
 CONTENT_SEQUENCE, CONCEPT_NAME, CODE_VALUE, CODE_SCHEME = 0x0040A730, 0x0040A043, 0x00080100, 0x00080102
 # What may be kept of UN when the dictionary knows its VR: numbers, and strings whose shape is checked.
 UN_SIZES: Final = {**NUMERIC_SIZES, **dict.fromkeys(CHECKS, 1)}
+# Bytes of one value: what is longer is no number, and no name of 64 or 16 characters in any character set.
+LONGEST: Final = {**NUMERIC_SIZES, b"LO": 256, b"SH": 64}
 SAFE_PRIVATE_VRS: Final = frozenset((*NUMERIC_SIZES, b"DS", b"IS", b"CS", b"SQ"))
 Chunk = tuple[int, bytes]
 
@@ -176,13 +178,13 @@ class Walk:
                 self.counts["Z"] += 1
                 return element(tag, rule.vrs[0], b"", target)
             vr, same = rule.vrs[0], False
-        # A code written as LO or SH is still a code; a number may not have more values than its VM allows.
+        # A code written as LO or SH is still a code; nothing is longer than its VM allows.
         checked = b"CS" if rule.vrs[0] == b"CS" else vr
         check = CHECKS.get(checked)
         if check is not None and not check(data[value:end]):
             self.counts["Z"] += 1
             return element(tag, vr, cleaned(checked, data[value:end]), target)
-        if rule.most and end - value > rule.most * NUMERIC_SIZES.get(vr, end):
+        if rule.most and end - value > rule.most * LONGEST.get(vr, end):
             self.counts["Z"] += 1
             return element(tag, vr, b"", target)
         self.counts[rule.code] += 1

@@ -8,7 +8,7 @@ from services.anonymizer.engine.encoding import EXPLICIT_BE, EXPLICIT_LE, IMPLIC
 
 
 class Syntax(NamedTuple):
-    """One transfer syntax; `codec` is 'jpeg' or 'j2k' where compressed frames may carry text segments."""
+    """One transfer syntax; `codec` is the family of compressed frames that may carry text."""
 
     uid: str
     encoding: Encoding

@@ -48,8 +48,17 @@ def test_every_file_is_accounted_for(folder: Path, tmp_path: Path, workers: int)
 
 def test_a_second_run_gives_the_same(folder: Path, tmp_path: Path) -> None:
     first = deidentify_folder(folder, tmp_path / "out", SUBJECT, BASIC)
-    again = deidentify_folder(folder, tmp_path / "out", SUBJECT, BASIC)
+    again = deidentify_folder(folder, tmp_path / "again", SUBJECT, BASIC)
     assert first.as_json() == again.as_json()
+
+
+def test_a_folder_that_holds_another_runs_results_is_refused(folder: Path, tmp_path: Path) -> None:
+    """Two pseudonymisations side by side, of which the report knows one, are nobody's wish."""
+    deidentify_folder(folder, tmp_path / "out", SUBJECT, BASIC)
+    before = sorted((tmp_path / "out").rglob("*"))
+    with pytest.raises(FolderError, match="not empty"):
+        deidentify_folder(folder, tmp_path / "out", SUBJECT, BASIC)
+    assert sorted((tmp_path / "out").rglob("*")) == before
 
 
 @pytest.mark.parametrize(
