@@ -17,11 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from shared.tables.base import Base
 
-_TRANSIENT = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "08000", "08003", "08006"}
-"""SQLSTATE classes that mean "not now": serialization, deadlock, shutdown, too many connections, connection."""
+_TRANSIENT = ("08", "53", "57P", "58", "25006", "25P03", "40001", "40P01", "55P03")
+"""How the SQLSTATEs begin that mean "not now": connection, resources (a full disk among them), shutdown, I/O,
+a standby that was primary, idle for too long, serialization, deadlock, lock."""
 
 _SQLITE_TRANSIENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")
 """The same for SQLite; what is wrong with a statement is not among them."""
+
+
+IN_ONE_STATEMENT = 1000
+"""Rows: PostgreSQL takes 32767 values in a statement, older SQLites 32766."""
 
 
 class DatabaseUnavailable(Exception):
@@ -96,7 +101,11 @@ class Database:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")})
                 await connection.run_sync(upgrade)
             self.migrated = True
-        except (OperationalError, InterfaceError, OSError) as error:
+        except (DBAPIError, PoolTimeout) as error:
+            if _is_unavailable(error):
+                raise DatabaseUnavailable(type(error).__name__) from error
+            raise
+        except OSError as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
     async def close(self) -> None:
@@ -119,16 +128,18 @@ async def try_lock(session: AsyncSession, *names: str) -> bool:
 
 
 async def insert_new(session: AsyncSession, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
-    """Insert rows in one statement, skipping those whose key is taken; how many were new.
+    """Insert rows, skipping those whose key is taken; how many were new.
 
     Waits for a transaction that is inserting the same key, so that exactly one of two replicas counts it.
     """
-    if not rows:
-        return 0
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     key = inspect(table).primary_key[0]
-    statement = insert(table).values(list(rows)).on_conflict_do_nothing().returning(key)
-    return len((await session.execute(statement)).all())
+    new = 0
+    for start in range(0, len(rows), IN_ONE_STATEMENT):
+        some = list(rows[start : start + IN_ONE_STATEMENT])
+        statement = insert(table).values(some).on_conflict_do_nothing().returning(key)
+        new += len((await session.execute(statement)).all())
+    return new
 
 
 def _number(*names: str) -> int:
@@ -138,8 +149,10 @@ def _number(*names: str) -> int:
 def _is_unavailable(error: DBAPIError | PoolTimeout) -> bool:
     if isinstance(error, PoolTimeout) or error.connection_invalidated:
         return True
+    if isinstance(getattr(error.orig, "__cause__", None), ValueError):
+        return False  # asyncpg's word for a value that its column cannot hold
     if state := getattr(error.orig, "sqlstate", None):
-        return state in _TRANSIENT
+        return str(state).startswith(_TRANSIENT)
     if code := getattr(error.orig, "sqlite_errorname", None):
         return str(code).startswith(_SQLITE_TRANSIENT)
     return isinstance(error, OperationalError | InterfaceError)

@@ -111,8 +111,10 @@ async def completed(event: TransferCompleted, session: AsyncSession) -> None:
 
 @handlers.on(TransferFailed)
 async def failed(event: TransferFailed, session: AsyncSession) -> None:
-    """Show people a transfer that cannot become complete by itself."""
+    """Show people a transfer that cannot become complete by itself; one that was counted whole is not taken back."""
     transfer = await _locked(session, event.transfer)
+    if transfer.state in ("completed", "quarantined"):
+        return
     transfer.state, transfer.error, transfer.finished_at = "failed", event.reason, now()
 
 

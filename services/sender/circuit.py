@@ -27,6 +27,7 @@ class Circuit:
     failures: int = 0
     opened_at: float | None = None
     probed_at: float = float("-inf")
+    probing: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -34,14 +35,17 @@ class Circuit:
         return self.opened_at is not None
 
     def ask(self) -> Permission:
-        """Go, wait, or (one caller in `probe_every` seconds) probe first."""
+        """Go, wait, or (one caller, `probe_every` seconds after the last) probe first and say `probed` after it."""
         if self.opened_at is None:
             return Permission.GO
-        now = self.clock()
-        if now - self.probed_at < self.probe_every:
+        if self.probing or self.clock() - self.probed_at < self.probe_every:
             return Permission.WAIT
-        self.probed_at = now
+        self.probing = True
         return Permission.PROBE
+
+    def probed(self) -> None:
+        """The probe has ended, however it did. A peer that swallows packets takes its time: one at once is enough."""
+        self.probing, self.probed_at = False, self.clock()
 
     def succeeded(self) -> None:
         """It answered: closed, and all is forgotten."""

@@ -83,6 +83,8 @@ class Destinations:
             except EchoFailed as error:
                 self._failed(name, circuit, str(error))
                 raise Retry(f"{name}: {error}", delay=circuit.delay()) from error
+            finally:
+                circuit.probed()
             self._closed(name, circuit)
 
     def _closed(self, name: str, circuit: Circuit) -> None:

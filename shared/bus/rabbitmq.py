@@ -6,13 +6,13 @@ home queue. Dead-lettering is at-least-once everywhere, so that no hop can drop 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
-from aiormq.exceptions import AMQPError, DeliveryError
+from aiormq.exceptions import AMQPError, DeliveryError, PublishError
 
 from shared import topology
 from shared.bus.message import Message
@@ -46,8 +46,12 @@ TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateE
 """What the client raises when the connection is gone; RuntimeError is its word for using a closed one."""
 
 
+PUBLISHING, CONSUMING = "publishing", "consuming"
+"""A connection for each: while an alarm (disk, memory) blocks whoever publishes, acks must still get through."""
+
+
 class RabbitBus:
-    """A connection that is opened when needed and opened again when lost."""
+    """Connections that are opened when needed and opened again when lost."""
 
     def __init__(
         self, url: str, tiers: RetryTiers | None = None, prefix: str = "fiona", reconnect: float = 1.0
@@ -56,7 +60,7 @@ class RabbitBus:
         self._tiers = tiers or RetryTiers()
         self._prefix = prefix
         self._reconnect = reconnect
-        self._connection: AbstractConnection | None = None
+        self._connections: dict[str, AbstractConnection] = {}
         self._publisher: AbstractChannel | None = None
         self._opening = asyncio.Lock()
 
@@ -74,27 +78,34 @@ class RabbitBus:
 
     # connection and topology ------------------------------------------------------------------------
 
-    async def _connect(self) -> AbstractConnection:
+    async def _connect(self, purpose: str) -> AbstractConnection:
         async with self._opening:
-            if self._connection is None or self._connection.is_closed:
-                self._publisher = None
+            connection = self._connections.get(purpose)
+            if connection is None or connection.is_closed:
+                if purpose == PUBLISHING:
+                    self._publisher = None
                 connection = await aio_pika.connect(self._url, timeout=10, heartbeat=20)
                 try:
                     await self._declare(connection)
                 except BaseException:
                     await connection.close()
                     raise
-                self._connection = connection
-            return self._connection
+                self._connections[purpose] = connection
+            return connection
 
-    async def _forget(self, error: BaseException) -> None:
-        """Open a new connection next time, unless the broker only refused this one message."""
-        if isinstance(error, DeliveryError) or self._connection is None:
+    async def _forget(self, error: BaseException, purpose: str, failed: AbstractConnection | None) -> None:
+        """Open a new connection next time, unless the broker only refused this one message.
+
+        Only the one that failed: others of this process may long have another. A message that no queue takes
+        means that somebody has deleted one: with the new connection all of them are declared again.
+        """
+        refused = isinstance(error, DeliveryError) and not isinstance(error, PublishError)
+        if refused or failed is None or failed is not self._connections.get(purpose):
             return
-        connection, self._connection = self._connection, None
-        with suppress(*TROUBLE):
+        del self._connections[purpose]
+        with suppress(Exception), _closed_is_an_error():
             async with asyncio.timeout(5):
-                await connection.close()
+                await failed.close()
 
     async def _declare(self, connection: AbstractConnection) -> None:
         """The whole gateway's topology, so that nothing is published before its listener's queue exists."""
@@ -134,18 +145,32 @@ class RabbitBus:
 
     async def _channel(self) -> AbstractChannel:
         """The channel for publishing: confirmed, and an unroutable mandatory message is an error."""
-        connection = await self._connect()
+        connection = await self._connect(PUBLISHING)
         async with self._opening:
             if self._publisher is None or self._publisher.is_closed:
                 self._publisher = await connection.channel(publisher_confirms=True, on_return_raises=True)
             return self._publisher
+
+    @asynccontextmanager
+    async def _available(self, purpose: str) -> AsyncIterator[None]:
+        """Whatever goes wrong with the broker inside is BusUnavailable, and a broken connection is forgotten."""
+        before = self._connections.get(purpose)
+        try:
+            with _closed_is_an_error():
+                yield
+        except Exception as error:
+            # The client rejects what waits on a connection that is closed with a bare Exception.
+            if not (isinstance(error, TROUBLE) or type(error) is Exception):
+                raise
+            await self._forget(error, purpose, before or self._connections.get(purpose))
+            raise BusUnavailable(type(error).__name__) from error
 
     # publishing -------------------------------------------------------------------------------------
 
     async def publish(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
-        try:
+        async with self._available(PUBLISHING):
             exchange = await (await self._channel()).get_exchange(self._prefix, ensure=False)
             async with asyncio.timeout(30):
                 await _all(
@@ -156,17 +181,15 @@ class RabbitBus:
                     )
                     for message in messages
                 )
-        except TROUBLE as error:
-            await self._forget(error)
-            raise BusUnavailable(type(error).__name__) from error
 
     async def _put(self, exchange: str, home: str, message: Message, headers: dict[str, Any]) -> None:
-        channel = await self._channel()
-        target: AbstractExchange = (
-            await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
-        )
-        async with asyncio.timeout(30):
-            await target.publish(_amqp(message, headers), routing_key=home, mandatory=True)
+        async with self._available(PUBLISHING):
+            channel = await self._channel()
+            target: AbstractExchange = (
+                await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+            )
+            async with asyncio.timeout(30):
+                await target.publish(_amqp(message, headers), routing_key=home, mandatory=True)
 
     # consuming --------------------------------------------------------------------------------------
 
@@ -190,12 +213,22 @@ class RabbitBus:
                     log.warning("bus unavailable", queue=queue, error=type(error).__name__)
                 else:
                     log.exception("consumer failed and starts again", queue=queue)
-                await self._forget(error)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), self._reconnect)
 
     async def _consume_once(self, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event) -> None:
-        connection = await self._connect()
+        connection = await self._connect(CONSUMING)
+        try:
+            with _closed_is_an_error():
+                await self._consume_on(connection, queue, deliver, prefetch, stopping)
+        except Exception as error:
+            if not isinstance(error, _ChannelLost):
+                await self._forget(error, CONSUMING, connection)
+            raise
+
+    async def _consume_on(
+        self, connection: AbstractConnection, queue: str, deliver: Deliver, prefetch: int, stopping: asyncio.Event
+    ) -> None:
         going: set[asyncio.Task[None]] = set()
         lost = asyncio.Event()
         channel = await connection.channel()
@@ -203,6 +236,9 @@ class RabbitBus:
         try:
             await channel.set_qos(prefetch_count=prefetch)
             home = await channel.get_queue(self._queue_name(queue), ensure=False)
+            # The broker ends a consumer, and nothing else, when its queue is deleted.
+            underlay = await channel.get_underlay_channel()
+            underlay.on_consumer_cancel_callbacks.add(lambda *_: lost.set())
 
             async def take(incoming: AbstractIncomingMessage) -> None:
                 task = asyncio.create_task(self._handle(queue, incoming, deliver))
@@ -220,31 +256,36 @@ class RabbitBus:
                 await asyncio.wait(going)
         finally:
             if not channel.is_closed:
-                with suppress(*TROUBLE):
+                with suppress(Exception):
                     await channel.close()
         if lost.is_set() and not stopping.is_set():
-            raise ConnectionError("channel lost")
+            raise _ChannelLost
 
     async def _handle(self, queue: str, incoming: AbstractIncomingMessage, deliver: Deliver) -> None:
         """Deliver one message and settle it; when settling fails the broker will deliver it again."""
         try:
             message = Message.from_bytes(incoming.body)
             tries = int(str(incoming.headers.get("x-fiona-tries", 0)))
-            try:
-                fate = await deliver(Delivery(queue, message, tries))
-            except Exception:
-                log.exception("delivery failed", queue=queue, message=message.id)
-                fate = Again("the delivery itself failed")
-            await self._settle(queue, message, tries, fate)
-            await incoming.ack()
-        except TROUBLE as error:
-            log.warning("not settled, will come again", queue=queue, error=type(error).__name__)
-            with suppress(*TROUBLE):
-                await incoming.nack(requeue=True)
         except Exception:
             log.exception("not a message of ours", queue=queue)
-            with suppress(*TROUBLE):
+            with suppress(Exception):
                 await incoming.reject(requeue=False)
+            return
+        try:
+            fate = await deliver(Delivery(queue, message, tries))
+        except Exception:
+            log.exception("delivery failed", queue=queue, message=message.id)
+            fate = Again("the delivery itself failed")
+        try:
+            with _closed_is_an_error():
+                await self._settle(queue, message, tries, fate)
+                await incoming.ack()
+        except Exception as error:
+            log.warning("not settled, will come again", queue=queue, error=type(error).__name__)
+            # It comes at once, and the broker counts how often.
+            await asyncio.sleep(self._reconnect)
+            with suppress(Exception):
+                await incoming.nack(requeue=True)
 
     async def _settle(self, queue: str, message: Message, tries: int, fate: Fate) -> None:
         """Move a message that was not handled to where it rests; its original is acknowledged afterwards."""
@@ -265,17 +306,14 @@ class RabbitBus:
     @asynccontextmanager
     async def _browse(self) -> AsyncIterator[list[AbstractIncomingMessage]]:
         """Take all dead letters into hand; those that are not acknowledged go back when the block ends."""
-        try:
-            connection = await self._connect()
+        async with self._available(CONSUMING):
+            connection = await self._connect(CONSUMING)
             async with connection.channel() as channel:
                 queue = await channel.get_queue(self._dead_name, ensure=False)
                 taken: list[AbstractIncomingMessage] = []
                 while (incoming := await queue.get(fail=False, timeout=10)) is not None:
                     taken.append(incoming)
                 yield taken
-        except TROUBLE as error:
-            await self._forget(error)
-            raise BusUnavailable(type(error).__name__) from error
 
     async def dead(self) -> list[DeadLetter]:
         async with self._browse() as taken:
@@ -284,12 +322,14 @@ class RabbitBus:
     def _letter(self, incoming: AbstractIncomingMessage) -> DeadLetter:
         headers = incoming.headers
         home = (incoming.routing_key or "").removeprefix(f"{self._prefix}.")
-        return DeadLetter(
-            queue=home,
-            message=Message.from_bytes(incoming.body),
-            tries=int(str(headers.get("x-fiona-tries", 0))),
-            reason=str(headers.get("x-fiona-reason", "its consumers died too often")),
-        )
+        reason = str(headers.get("x-fiona-reason", "its consumers died too often"))
+        try:
+            message = Message.from_bytes(incoming.body)
+        except (ValueError, TypeError):
+            # Somebody else's: it must not hide the others, and it can be dropped.
+            identity = str(incoming.message_id or incoming.delivery_tag)
+            message, reason = Message(identity, "", "{}", ""), "not a message of ours"
+        return DeadLetter(home, message, int(str(headers.get("x-fiona-tries", 0))), reason)
 
     async def replay(self, identity: str) -> bool:
         async with self._browse() as taken:
@@ -312,30 +352,40 @@ class RabbitBus:
     # looking ----------------------------------------------------------------------------------------
 
     async def depths(self) -> dict[str, int]:
-        try:
-            connection = await self._connect()
+        async with self._available(CONSUMING):
+            connection = await self._connect(CONSUMING)
             async with connection.channel() as channel:
                 counts = {}
                 for queue in topology.all_queues():
                     answer = await channel.declare_queue(self._queue_name(queue), passive=True)
                     counts[queue] = answer.declaration_result.message_count or 0
                 return counts
-        except TROUBLE as error:
-            await self._forget(error)
-            raise BusUnavailable(type(error).__name__) from error
 
     async def ping(self) -> None:
-        try:
-            async with asyncio.timeout(10):
-                await self._channel()
-        except TROUBLE as error:
-            await self._forget(error)
-            raise BusUnavailable(type(error).__name__) from error
+        async with self._available(PUBLISHING), asyncio.timeout(10):
+            await self._channel()
 
     async def close(self) -> None:
-        if self._connection is not None and not self._connection.is_closed:
-            with suppress(*TROUBLE):
-                await self._connection.close()
+        for connection in self._connections.values():
+            if not connection.is_closed:
+                with suppress(Exception):
+                    await connection.close()
+
+
+class _ChannelLost(ConnectionError):
+    """A consumer's channel has ended; the connection, which others use, may be whole."""
+
+
+@contextmanager
+def _closed_is_an_error() -> Iterator[None]:
+    """The client also cancels what waits on a connection that is closed; that is no cancellation of ours."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("closed while waiting") from None
 
 
 def _amqp(message: Message, headers: dict[str, Any] | None = None) -> aio_pika.Message:
@@ -357,5 +407,7 @@ def _headers(queue: str, tries: int, why: str) -> dict[str, Any]:
 async def _all(publications: Any) -> None:
     """Wait for all confirms; the first failure is raised after the rest have ended."""
     for result in await asyncio.gather(*publications, return_exceptions=True):
+        if isinstance(result, asyncio.CancelledError):
+            raise ConnectionError("closed while waiting")
         if isinstance(result, BaseException):
             raise result

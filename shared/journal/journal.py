@@ -58,20 +58,19 @@ class Journal:
         return sum(association.owed for association in self.associations())
 
     def recover(self) -> int:
-        """Take over what dead processes left; how many associations that made."""
+        """Take over what dead processes left; how many associations that made.
+
+        One that cannot be read now keeps nobody else from being paid, and is tried again the next time.
+        """
         recovered = 0
-        for path in sorted(self._parent.iterdir()):
-            folder = None if path.name.startswith(".") else LockedFolder.orphan(path)
-            if folder is None:
-                continue
-            found = [
-                association
-                for place in folder.folders()
-                if (association := Association.recover(self, place)) is not None
-            ]
+        fresh = (LockedFolder.orphan(path) for path in sorted(self._parent.iterdir()) if path.name[0] != ".")
+        for folder in (*self._orphans, *(each for each in fresh if each is not None)):
+            found = self._recovered(folder)
             with self._lock:
                 self._associations.update((association.facts.id, association) for association in found)
-                self._orphans[folder] = {association.facts.id for association in found}
+                self._orphans.setdefault(folder, set()).update(association.facts.id for association in found)
+            if not found:
+                continue
             RECOVERED.inc(len(found))
             recovered += len(found)
             log.info(
@@ -81,6 +80,25 @@ class Journal:
             )
         self._release_paid()
         return recovered
+
+    def _recovered(self, folder: LockedFolder) -> list[Association]:
+        """What can be read of a folder and was not before."""
+        found: list[Association] = []
+        known = self._orphans.get(folder, ())
+        try:
+            for place in folder.folders():
+                if place.name not in known and (association := self._read(place)) is not None:
+                    found.append(association)
+        except OSError as error:
+            log.error("a journal cannot be read yet", error=type(error).__name__)
+        return found
+
+    def _read(self, place: Path) -> Association | None:
+        try:
+            return Association.recover(self, place)
+        except (OSError, ValueError, TypeError) as error:
+            log.error("an association cannot be recovered yet", association=place.name, error=type(error).__name__)
+            return None
 
     def forget(self, association: Association) -> None:
         """An association has ended and owes nothing."""

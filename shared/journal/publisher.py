@@ -52,8 +52,8 @@ class Publisher:
         while True:
             try:
                 if loop.time() >= recover_at:
-                    await asyncio.to_thread(self._journal.recover)
                     recover_at = loop.time() + self._recover_every
+                    await asyncio.to_thread(self._journal.recover)
                 await self.flush()
                 pause = self._every
             except Exception as error:
@@ -69,17 +69,23 @@ class Publisher:
                 pass
 
     async def flush(self) -> None:
-        """Go once through all associations; raises what the bus or the disk raises."""
+        """Go once through all associations; raises what the bus raises, and at the end what the disk did.
+
+        An association whose files the disk does not give out stays owed and holds up no other.
+        """
         waiting = self._journal.associations()
+        failed: Failed = {}
         while waiting:
             some, waiting = waiting[:ASSOCIATIONS_AT_ONCE], waiting[ASSOCIATIONS_AT_ONCE:]
             for _ in range(BATCHES_EACH):
-                batches = await asyncio.to_thread(_batches, some)
+                batches = await asyncio.to_thread(_batches, some, failed)
                 if not batches:
                     break
                 await self._bus.publish([_received(association, records) for association, records in batches])
-                await asyncio.to_thread(_settle, batches)
+                await asyncio.to_thread(_settle, batches, failed)
             await self._end([ended for ended in some if ended.closed and not ended.owed])
+        for error in failed.values():
+            raise error
 
     async def drain(self, timeout: float) -> None:
         """Once nothing more comes in: publish what the bus takes in that time; the rest stays on disk."""
@@ -105,16 +111,32 @@ class Publisher:
 
 
 Batch = tuple[Association, list[Record]]
+Failed = dict[Association, OSError]
 
 
-def _batches(associations: list[Association]) -> list[Batch]:
-    return [(association, records) for association in associations if (records := association.take(BATCH))]
+def _batches(associations: list[Association], failed: Failed) -> list[Batch]:
+    batches: list[Batch] = []
+    for association in associations:
+        try:
+            if association not in failed and (records := association.take(BATCH)):
+                batches.append((association, records))
+        except OSError as error:
+            _note(association, error, failed)
+    return batches
 
 
-def _settle(batches: list[Batch]) -> None:
+def _settle(batches: list[Batch], failed: Failed) -> None:
     for association, records in batches:
-        association.settle(records)
-        PUBLISHED.inc(len(records))
+        try:
+            association.settle(records)
+            PUBLISHED.inc(len(records))
+        except OSError as error:
+            _note(association, error, failed)
+
+
+def _note(association: Association, error: OSError, failed: Failed) -> None:
+    log.error("an association cannot be settled yet", association=association.facts.id, error=type(error).__name__)
+    failed[association] = error
 
 
 def _received(association: Association, records: list[Record]) -> Message:

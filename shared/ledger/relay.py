@@ -43,10 +43,13 @@ class Relay:
             try:
                 moved = await self.move()
                 pause = self._poll
-            except (DatabaseUnavailable, BusUnavailable) as error:
+            except Exception as error:
                 moved = 0
                 pause = min(pause * 2, 15.0)
-                log.warning("outbox waits", error=type(error).__name__)
+                if isinstance(error, DatabaseUnavailable | BusUnavailable):
+                    log.warning("outbox waits", error=type(error).__name__)
+                else:
+                    log.exception("outbox waits")
                 await asyncio.sleep(pause)
             if moved == 0:
                 with suppress(TimeoutError):

@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack
 from functools import cache
 from pathlib import Path
 
+import aio_pika
 import pytest
 
-from shared.bus import Again, Bury, Bus, Delivery, Done, Fate, Message, RetryTiers
+from shared.bus import Again, Bury, Bus, BusUnavailable, Delivery, Done, Fate, Message, RetryTiers
 from shared.bus.embedded import EmbeddedBus
 from shared.bus.rabbitmq import RabbitBus
 from shared.database import Database
@@ -265,4 +266,96 @@ async def test_the_broker_may_go_and_come_back(rabbitmq_vhost: str, rabbitmq: Ra
         async with asyncio.timeout(30):
             while closed(2).id not in {delivery.message.id for delivery in listener.seen}:
                 await asyncio.sleep(0.05)
+    await bus.close()
+
+
+async def connections(broker: RabbitMQ) -> set[str]:
+    """The names of all clients' connections, as the broker's management sees them (up to 5 s late)."""
+    answer = await asyncio.to_thread(broker.api, "GET", "/connections")
+    return {connection["name"] for connection in answer.raise_for_status().json()}
+
+
+async def test_a_consumer_that_notices_late_leaves_the_new_connection_alone(
+    rabbitmq_vhost: str, rabbitmq: RabbitMQ
+) -> None:
+    """One that is busy when the connection is cut comes back when others have long made a new one."""
+    bus = RabbitBus(rabbitmq_vhost, TIERS, reconnect=0.1)
+    slow = queue("router", SeriesArrived)
+    busy, over = asyncio.Event(), asyncio.Event()
+    idle = Listener()
+
+    async def late(_: Delivery) -> Fate:
+        busy.set()
+        await over.wait()
+        return Done()
+
+    event = SeriesArrived(study_instance_uid="1", series_instance_uid="1.2", revision=1, instances=1, total=1)
+    async with bus.consume(slow, late, 1), bus.consume(CLOSED, idle, 1):
+        await bus.publish([Message.of(event)])
+        async with asyncio.timeout(15):
+            await busy.wait()
+            while not await connections(rabbitmq):
+                await asyncio.sleep(0.2)
+        await asyncio.to_thread(rabbitmq.close_connections)
+        async with asyncio.timeout(15):
+            while True:
+                try:
+                    await bus.publish([closed(1)])
+                    break
+                except BusUnavailable:
+                    await asyncio.sleep(0.1)
+        await idle.until(1)
+        second = dict(bus._connections)
+        over.set()
+        await asyncio.sleep(1)
+        assert bus._connections == second
+        assert not any(connection.is_closed for connection in second.values())
+    await bus.close()
+
+
+async def test_what_waits_on_a_connection_that_is_closed_is_unavailable(rabbitmq_vhost: str) -> None:
+    bus = RabbitBus(rabbitmq_vhost, TIERS)
+    outcomes = set()
+    for pause in (0.001, 0.01, 0.02, 0.03, 0.05):
+        await bus.ping()
+        publishing = asyncio.create_task(bus.publish([closed(n) for n in range(500)]))
+        await asyncio.sleep(pause)
+        await bus._connections["publishing"].close()
+        (outcome,) = await asyncio.gather(publishing, return_exceptions=True)
+        outcomes.add(type(outcome))
+    assert outcomes <= {type(None), BusUnavailable}
+    assert BusUnavailable in outcomes
+    await bus.close()
+
+
+async def test_a_queue_that_somebody_deletes_is_made_again_and_listened_to(
+    rabbitmq_vhost: str, rabbitmq: RabbitMQ
+) -> None:
+    bus = RabbitBus(rabbitmq_vhost, TIERS, reconnect=0.1)
+    listener = Listener()
+    vhost = rabbitmq_vhost.rpartition("/")[2]
+    async with bus.consume(CLOSED, listener, 4):
+        await bus.publish([closed(1)])
+        await listener.until(1)
+        await asyncio.to_thread(rabbitmq.api, "DELETE", f"/queues/{vhost}/fiona.{CLOSED}")
+        async with asyncio.timeout(15):
+            while len(listener.seen) < 2:
+                try:
+                    await bus.publish([closed(2)])
+                except BusUnavailable:
+                    await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)
+    await bus.close()
+
+
+async def test_somebody_elses_dead_letter_hides_no_other(rabbitmq_vhost: str) -> None:
+    bus = RabbitBus(rabbitmq_vhost, TIERS)
+    async with bus.consume(CLOSED, Listener(Bury("never")), 1):
+        await bus.publish([closed()])
+        channel = await bus._channel()
+        stray = aio_pika.Message(b"who?", message_id="stray")
+        await channel.default_exchange.publish(stray, routing_key=f"fiona.{CLOSED}")
+        await dead_count(bus, 2)
+    assert {letter.id for letter in await bus.dead()} == {f"{CLOSED}:{closed().id}", f"{CLOSED}:stray"}
+    assert await bus.drop(f"{CLOSED}:stray")
     await bus.close()

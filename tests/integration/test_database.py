@@ -6,10 +6,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from shared.database import Database, DatabaseUnavailable, insert_new, lock, try_lock
-from shared.tables import Base, Participant
+from shared.tables import Base, Participant, Series
 from tests.components.postgres import PostgreSQL
 
 
@@ -66,6 +66,32 @@ async def test_new_rows_are_counted_and_old_ones_left(database: Database) -> Non
         async with database.session() as session:
             rows = [{"project": "PROJECT", "name": name} for name in ("P1", "P2")]
             assert await insert_new(session, Participant, rows) == expected
+
+
+async def test_more_rows_than_a_statement_has_room_for(database: Database) -> None:
+    rows = [{"project": "PROJECT", "name": f"P{n}"} for n in range(12_000)]
+    async with database.session() as session:
+        assert await insert_new(session, Participant, rows[:100]) == 100
+        assert await insert_new(session, Participant, rows) == 11_900
+
+
+async def test_a_value_that_does_not_fit_is_not_an_absent_database(postgres_database: str) -> None:
+    database = Database(postgres_database)
+    await database.migrate()
+    with pytest.raises(DBAPIError):
+        async with database.reading() as session:
+            await session.execute(select(Series).where(Series.expected == 2**40))
+    await database.close()
+
+
+@pytest.mark.parametrize("state", ["53100", "53200", "25006", "58030", "57P05", "08001"])
+async def test_a_full_or_failing_server_is_an_absent_database(postgres_database: str, state: str) -> None:
+    database = Database(postgres_database)
+    raising = f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"
+    with pytest.raises(DatabaseUnavailable):
+        async with database.session() as session:
+            await session.execute(text(raising))
+    await database.close()
 
 
 async def test_a_wrong_statement_is_not_an_absent_database(database: Database) -> None:

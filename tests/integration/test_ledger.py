@@ -188,6 +188,32 @@ async def test_a_relay_that_died_is_followed_by_another(database: Database, monk
     assert await Relay(database, bus).move() == 1  # type: ignore[arg-type]
 
 
+async def test_a_relay_outlives_surprises(database: Database) -> None:
+    class Surprising(Recorder):
+        surprises = 1
+
+        async def publish(self, messages: Sequence[Message]) -> None:
+            if self.surprises:
+                self.surprises -= 1
+                raise KeyError("nobody thought of this")
+            await super().publish(messages)
+
+    bus = Surprising()
+    relay = Relay(database, bus, poll=0.05)  # type: ignore[arg-type]
+    async with database.session() as session:
+        await add(session, [Message.of(event(1))])
+    running = asyncio.create_task(relay.run())
+    await asyncio.sleep(0.3)
+    async with database.session() as session:
+        await add(session, [Message.of(event(2))])
+    async with asyncio.timeout(10):
+        while not bus.published:
+            assert not running.done()
+            await asyncio.sleep(0.05)
+    running.cancel()
+    assert Message.of(event(2)).id in {message.id for message in bus.published}
+
+
 async def test_a_claim_is_given_once(database: Database) -> None:
     async with database.session() as session:
         assert await claim(session, QUEUE, "m")

@@ -255,6 +255,17 @@ async def test_events_out_of_order_do_not_undo_an_end(catalogue: Database) -> No
     assert (transfer.state, transfer.error) == ("failed", "refused 1")
 
 
+async def test_a_count_that_fell_short_elsewhere_does_not_undo_a_complete_transfer(catalogue: Database) -> None:
+    (request,) = await assign(catalogue, assignment())
+    complete = TransferCompleted(transfer=request.transfer, delivered=3, quarantined=0, counted=3)
+    async with catalogue.session() as session:
+        await router.completed(complete, session)
+    async with catalogue.session() as session:
+        await router.failed(TransferFailed(transfer=request.transfer, reason="not found", refused=0), session)
+    (transfer,) = await transfers(catalogue)
+    assert (transfer.state, transfer.error) == ("completed", None)
+
+
 async def test_a_project_without_destination_shows_a_failed_transfer(catalogue: Database) -> None:
     async with catalogue.session() as session:
         await session.execute(update(Project).values(destinations=[]))

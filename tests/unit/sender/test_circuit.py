@@ -42,10 +42,26 @@ def test_lets_one_probe_through_in_each_period() -> None:
     clock.now += 10
     assert [subject.ask() for _ in range(3)] == [Permission.PROBE, Permission.WAIT, Permission.WAIT]
     subject.failed()
+    subject.probed()
     clock.now += 10
     assert subject.ask() is Permission.PROBE
+    subject.probed()
     subject.succeeded()
     assert subject.ask() is Permission.GO
+
+
+def test_a_probe_that_takes_its_time_is_the_only_one() -> None:
+    subject, clock = circuit()
+    for _ in range(3):
+        subject.failed()
+    clock.now += 10
+    assert subject.ask() is Permission.PROBE
+    clock.now += 60
+    assert subject.ask() is Permission.WAIT
+    subject.probed()
+    assert subject.ask() is Permission.WAIT
+    clock.now += 10
+    assert subject.ask() is Permission.PROBE
 
 
 def test_comes_back_later_the_longer_it_is_down() -> None:
