@@ -1,14 +1,23 @@
 """What every test may ask for: the real components, and a database and a bus of either kind."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from pynetdicom import _config
 
 from shared.database import Database
 from shared.store import Store
 
 pytest_plugins = ["tests.components.fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def pynetdicom_as_it_was() -> Iterator[None]:
+    """A receiver in this process sets what holds for all of pynetdicom."""
+    before = _config.UNRESTRICTED_STORAGE_SERVICE
+    yield
+    _config.UNRESTRICTED_STORAGE_SERVICE = before
 
 
 @pytest.fixture

@@ -197,14 +197,15 @@ def test_a_full_disk(small_disk: Path, data_path: bool, before_first: bool) -> N
             assert answer.status == 0xA700
             assert answer.element(0x0902).strip() == b"out of resources"
             assert bool(kept) is not before_first
-            names = [path.name for path in receiver.leftovers()]
-            assert [n for n in names if not n.endswith(".owed")] == []
+            # An empty file may have been made ahead for the next instance.
+            written = [path for path in receiver.leftovers() if path.stat().st_size]
+            assert [path.name for path in written if path.suffix != ".owed"] == []
             assert len(receiver.archived()) == len(kept)
             if before_first:
                 ballast.unlink()
             else:
                 receiver.archived()[0].unlink()
-                receiver.leftovers()[0].unlink()
+                written[0].unlink()
             peer.send(*store(CT, padded(99), numbered(99)))
             assert peer.receive().status == 0
             peer.release()
