@@ -4,14 +4,15 @@ and locks by name for what two replicas must not do at once."""
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import event, inspect, make_url, text
+from sqlalchemy import Executable, Table, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -25,10 +26,6 @@ _SQLITE_TRANSIENT = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOER
 """The same for SQLite; what is wrong with a statement is not among them."""
 
 
-IN_ONE_STATEMENT = 1000
-"""Rows: PostgreSQL takes 32767 values in a statement, older SQLites 32766."""
-
-
 class DatabaseUnavailable(Exception):
     """The database cannot be reached, is shutting down, is full or is locked: try again later."""
 
@@ -40,7 +37,9 @@ class Database:
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.sqlite else _postgresql_engine(url)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._writing = async_sessionmaker(self.engine, expire_on_commit=False)
+        reader = self.engine.execution_options(fiona_reading=True)
+        self._reading = async_sessionmaker(reader, expire_on_commit=False)
         self.migrated = False
         self._writer = asyncio.Lock() if self.sqlite else nullcontext()
 
@@ -62,8 +61,7 @@ class Database:
     @asynccontextmanager
     async def _open(self, reading: bool) -> AsyncIterator[AsyncSession]:
         try:
-            async with self._sessions() as session:
-                await session.connection(execution_options={"fiona_reading": reading})
+            async with (self._reading if reading else self._writing)() as session:
                 yield session
                 if not reading:
                     await session.commit()
@@ -132,14 +130,16 @@ async def insert_new(session: AsyncSession, table: type[Base], rows: Sequence[di
 
     Waits for a transaction that is inserting the same key, so that exactly one of two replicas counts it.
     """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    key = inspect(table).primary_key[0]
-    new = 0
-    for start in range(0, len(rows), IN_ONE_STATEMENT):
-        some = list(rows[start : start + IN_ONE_STATEMENT])
-        statement = insert(table).values(some).on_conflict_do_nothing().returning(key)
-        new += len((await session.execute(statement)).all())
-    return new
+    statement = _insert_new(table, session.get_bind().dialect.name)
+    return len((await session.execute(statement, list(rows))).all()) if rows else 0
+
+
+@cache
+def _insert_new(table: type[Base], dialect: str) -> Executable:
+    """Made once: with the rows as parameters it is compiled once, and sent in as many pages as the driver needs."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    local = cast(Table, inspect(table).local_table)
+    return insert(local).on_conflict_do_nothing().returning(*local.primary_key)
 
 
 def _number(*names: str) -> int:
@@ -169,7 +169,15 @@ def _came_from_driver(error: BaseException) -> bool:
 
 
 def _postgresql_engine(url: str) -> AsyncEngine:
-    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=15)
+    engine = create_async_engine(url, pool_size=10, max_overflow=10, pool_timeout=15)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def check(connection: Any, *_: Any) -> None:
+        """The driver notices at once when a server goes: no need to ask over the wire each time."""
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    return engine
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:

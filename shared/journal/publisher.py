@@ -50,6 +50,7 @@ class Publisher:
         pause = self._every
         recover_at = 0.0
         while True:
+            self._news.clear()
             try:
                 if loop.time() >= recover_at:
                     recover_at = loop.time() + self._recover_every
@@ -61,7 +62,6 @@ class Publisher:
                 log.warning("cannot publish yet", error=type(error).__name__, owed=self._journal.owed)
                 pause = min(pause * 2, self._longest_pause)
                 await asyncio.sleep(pause)
-            self._news.clear()
             try:
                 async with asyncio.timeout(self._every):
                     await self._news.wait()
@@ -83,6 +83,8 @@ class Publisher:
                     break
                 await self._bus.publish([_received(association, records) for association, records in batches])
                 await asyncio.to_thread(_settle, batches, failed)
+                if all(len(records) < BATCH for _, records in batches):
+                    break
             await self._end([ended for ended in some if ended.closed and not ended.owed])
         for error in failed.values():
             raise error
