@@ -93,6 +93,7 @@ class Settings(FionaSettings):
     )
     timezone: str = Field(default="Europe/Oslo", description="for times that people see")
     log_level: str = Field(default="INFO")
+    drain_seconds: float = Field(default=25, gt=0, description="how long work in hand may take after SIGTERM")
     health_host: str = Field(default="127.0.0.1", description="where /livez, /readyz and /metrics are served")
     health_port: int = Field(default=0, description="0: no health port of its own (the api has its own)")
 

@@ -47,7 +47,7 @@ async def run(
         done, _ = await asyncio.wait([*tasks, *around, stopped], return_when=asyncio.FIRST_COMPLETED)
         stop.set()
         log.info("stopping")
-        results = await asyncio.gather(*tasks, return_exceptions=True)
+        results = await _drained(tasks, settings.drain_seconds)
         if context.maybe_relay is not None:
             await _last_move(context.maybe_relay)
     finally:
@@ -60,6 +60,16 @@ async def run(
     for result in [*results, *(task.exception() for task in done if task in around and not task.cancelled())]:
         if isinstance(result, BaseException):
             raise result
+
+
+async def _drained(tasks: Sequence[asyncio.Task[None]], seconds: float) -> list[BaseException | None]:
+    """Let services finish what they have in hand; what is not done in time will be delivered again."""
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        log.warning("not drained in time", service=task.get_name())
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    return [None if isinstance(result, asyncio.CancelledError) else result for result in results]
 
 
 def open_context(services: Sequence[Service], settings: Settings) -> Context:

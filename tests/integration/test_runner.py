@@ -1,0 +1,100 @@
+"""The runner of services on the embedded defaults: start, work, drain, end."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.bus import Message
+from shared.bus.embedded import EmbeddedBus
+from shared.database import Database
+from shared.events import AssociationClosed
+from shared.handlers import Handlers
+from shared.service import Context, Service, run
+from shared.settings import Settings
+
+CLOSED = AssociationClosed(association="a", instances=1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", drain_seconds=0.5, log_level="ERROR")
+
+
+async def publish(settings: Settings) -> None:
+    """As another process would."""
+    database = Database(settings.database())
+    await database.migrate()
+    await EmbeddedBus(database).publish([Message.of(CLOSED)])
+    await database.close()
+
+
+def slow_service(seconds: float, started: asyncio.Event, finished: list[str]) -> Service:
+    handlers = Handlers()
+
+    @handlers.on(AssociationClosed)
+    async def take_time(event: AssociationClosed) -> None:
+        started.set()
+        await asyncio.sleep(seconds)
+        finished.append(event.association)
+
+    return Service(name="indexer", handlers=handlers)
+
+
+async def test_what_is_in_hand_is_finished(settings: Settings) -> None:
+    started, stop, finished = asyncio.Event(), asyncio.Event(), list[str]()
+    running = asyncio.create_task(run([slow_service(0.2, started, finished)], settings, stop, signals=False))
+    await publish(settings)
+    async with asyncio.timeout(20):
+        await started.wait()
+        stop.set()
+        await running
+    assert finished == ["a"]
+
+
+async def test_what_takes_too_long_is_left_for_the_next_start(settings: Settings) -> None:
+    started, stop, finished = asyncio.Event(), asyncio.Event(), list[str]()
+    running = asyncio.create_task(run([slow_service(60, started, finished)], settings, stop, signals=False))
+    await publish(settings)
+    async with asyncio.timeout(20):
+        await started.wait()
+        stop.set()
+        await running
+    assert finished == []
+    database = Database(settings.database())
+    assert (await EmbeddedBus(database).depths())["indexer.association.closed.v1"] == 1
+    await database.close()
+
+
+async def test_a_service_that_fails_ends_the_process_with_its_error(settings: Settings) -> None:
+    async def fail(context: Context, ready: Callable[[], None]) -> None:
+        ready()
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        async with asyncio.timeout(20):
+            await run([Service(name="api", serve=fail)], settings, signals=False)
+
+
+async def test_a_server_starts_before_the_database_is_reached(tmp_path: Path) -> None:
+    """The receiver, and STOW-RS, take images while the database is still away."""
+    serving, stop = asyncio.Event(), asyncio.Event()
+
+    async def serve(context: Context, ready: Callable[[], None]) -> None:
+        ready()
+        serving.set()
+        await asyncio.Event().wait()
+
+    settings = Settings(
+        data=tmp_path / "data",
+        database_url="postgresql+asyncpg://nobody@127.0.0.1:9/nowhere",
+        bus_url="amqp://127.0.0.1:9/",
+        drain_seconds=0.5,
+        log_level="ERROR",
+    )
+    running = asyncio.create_task(run([Service(name="api", serve=serve)], settings, stop, signals=False))
+    async with asyncio.timeout(20):
+        await serving.wait()
+        stop.set()
+        await running
