@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aiormq.exceptions import AMQPError, DeliveryError, PublishError
 
 from shared import topology
+from shared.bus.broker import Names, declare
 from shared.bus.message import Message
 from shared.bus.protocol import (
     Again,
@@ -30,17 +31,6 @@ from shared.bus.protocol import (
 from shared.log import logger
 
 log = logger("bus")
-
-AT_LEAST_ONCE = {
-    "x-queue-type": "quorum",
-    "x-dead-letter-strategy": "at-least-once",
-    "x-overflow": "reject-publish",
-}
-DELIVERY_LIMIT = 100
-"""Crashes of its consumers that a message may outlive before it is called poison."""
-
-BROWSED_FOREVER = 1_000_000
-"""Delivery limit of the dead queue, which is looked through by taking messages and giving them back."""
 
 TROUBLE = (AMQPError, OSError, TimeoutError, RuntimeError, asyncio.InvalidStateError)
 """What the client raises when the connection is gone; RuntimeError is its word for using a closed one."""
@@ -58,23 +48,11 @@ class RabbitBus:
     ) -> None:
         self._url = url
         self._tiers = tiers or RetryTiers()
-        self._prefix = prefix
+        self._names = Names(prefix)
         self._reconnect = reconnect
         self._connections: dict[str, AbstractConnection] = {}
         self._publisher: AbstractChannel | None = None
         self._opening = asyncio.Lock()
-
-    # names ------------------------------------------------------------------------------------------
-
-    def _queue_name(self, queue: str) -> str:
-        return f"{self._prefix}.{queue}"
-
-    def _tier_name(self, seconds: float) -> str:
-        return f"{self._prefix}.retry.{seconds:g}s"
-
-    @property
-    def _dead_name(self) -> str:
-        return f"{self._prefix}.dead"
 
     # connection and topology ------------------------------------------------------------------------
 
@@ -86,7 +64,7 @@ class RabbitBus:
                     self._publisher = None
                 connection = await aio_pika.connect(self._url, timeout=10, heartbeat=20)
                 try:
-                    await self._declare(connection)
+                    await declare(connection, self._names, self._tiers)
                 except BaseException:
                     await connection.close()
                     raise
@@ -106,42 +84,6 @@ class RabbitBus:
         with suppress(Exception), _closed_is_an_error():
             async with asyncio.timeout(5):
                 await failed.close()
-
-    async def _declare(self, connection: AbstractConnection) -> None:
-        """The whole gateway's topology, so that nothing is published before its listener's queue exists."""
-        async with connection.channel() as channel:
-            events = await channel.declare_exchange(self._prefix, "topic", durable=True)
-            dead = await channel.declare_exchange(self._dead_name, "topic", durable=True)
-            dead_queue = await channel.declare_queue(
-                self._dead_name,
-                durable=True,
-                arguments={"x-queue-type": "quorum", "x-delivery-limit": BROWSED_FOREVER},
-            )
-            await dead_queue.bind(dead, "#")
-            for seconds in self._tiers.seconds:
-                tier = await channel.declare_exchange(self._tier_name(seconds), "topic", durable=True)
-                resting = await channel.declare_queue(
-                    self._tier_name(seconds),
-                    durable=True,
-                    arguments={
-                        **AT_LEAST_ONCE,
-                        "x-message-ttl": int(seconds * 1000),
-                        "x-dead-letter-exchange": "",
-                    },
-                )
-                await resting.bind(tier, "#")
-            for queue, event in topology.all_queues().items():
-                home = await channel.declare_queue(
-                    self._queue_name(queue),
-                    durable=True,
-                    arguments={
-                        **AT_LEAST_ONCE,
-                        "x-delivery-limit": DELIVERY_LIMIT,
-                        "x-dead-letter-exchange": self._dead_name,
-                        "x-dead-letter-routing-key": self._queue_name(queue),
-                    },
-                )
-                await home.bind(events, event)
 
     async def _channel(self) -> AbstractChannel:
         """The channel for publishing: confirmed, and an unroutable mandatory message is an error."""
@@ -171,7 +113,7 @@ class RabbitBus:
         if not messages:
             return
         async with self._available(PUBLISHING):
-            exchange = await (await self._channel()).get_exchange(self._prefix, ensure=False)
+            exchange = await (await self._channel()).get_exchange(self._names.prefix, ensure=False)
             async with asyncio.timeout(30):
                 await _all(
                     exchange.publish(
@@ -235,7 +177,7 @@ class RabbitBus:
         channel.close_callbacks.add(lambda *_: lost.set())
         try:
             await channel.set_qos(prefetch_count=prefetch)
-            home = await channel.get_queue(self._queue_name(queue), ensure=False)
+            home = await channel.get_queue(self._names.queue(queue), ensure=False)
             # The broker ends a consumer, and nothing else, when its queue is deleted.
             underlay = await channel.get_underlay_channel()
             underlay.on_consumer_cancel_callbacks.add(lambda *_: lost.set())
@@ -289,16 +231,16 @@ class RabbitBus:
 
     async def _settle(self, queue: str, message: Message, tries: int, fate: Fate) -> None:
         """Move a message that was not handled to where it rests; its original is acknowledged afterwards."""
-        home = self._queue_name(queue)
+        home = self._names.queue(queue)
         match fate:
             case Done():
                 return
             case Bury(why):
-                await self._put(self._dead_name, home, message, _headers(queue, tries, why))
+                await self._put(self._names.dead, home, message, _headers(queue, tries, why))
             case Again(why, delay):
                 rest = self._tiers.rest(fate, tries)
                 counted = tries if delay is not None else tries + 1
-                exchange = self._tier_name(rest) if rest is not None else self._dead_name
+                exchange = self._names.tier(rest) if rest is not None else self._names.dead
                 await self._put(exchange, home, message, _headers(queue, counted, why))
 
     # the dead ---------------------------------------------------------------------------------------
@@ -309,7 +251,7 @@ class RabbitBus:
         async with self._available(CONSUMING):
             connection = await self._connect(CONSUMING)
             async with connection.channel() as channel:
-                queue = await channel.get_queue(self._dead_name, ensure=False)
+                queue = await channel.get_queue(self._names.dead, ensure=False)
                 taken: list[AbstractIncomingMessage] = []
                 while (incoming := await queue.get(fail=False, timeout=10)) is not None:
                     taken.append(incoming)
@@ -321,7 +263,7 @@ class RabbitBus:
 
     def _letter(self, incoming: AbstractIncomingMessage) -> DeadLetter:
         headers = incoming.headers
-        home = (incoming.routing_key or "").removeprefix(f"{self._prefix}.")
+        home = (incoming.routing_key or "").removeprefix(f"{self._names.prefix}.")
         reason = str(headers.get("x-fiona-reason", "its consumers died too often"))
         try:
             message = Message.from_bytes(incoming.body)
@@ -336,7 +278,7 @@ class RabbitBus:
             for incoming in taken:
                 letter = self._letter(incoming)
                 if letter.id == identity:
-                    await self._put("", self._queue_name(letter.queue), letter.message, {})
+                    await self._put("", self._names.queue(letter.queue), letter.message, {})
                     await incoming.ack()
                     return True
         return False
@@ -357,7 +299,7 @@ class RabbitBus:
             async with connection.channel() as channel:
                 counts = {}
                 for queue in topology.all_queues():
-                    answer = await channel.declare_queue(self._queue_name(queue), passive=True)
+                    answer = await channel.declare_queue(self._names.queue(queue), passive=True)
                     counts[queue] = answer.declaration_result.message_count or 0
                 return counts
 
