@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import func, select
@@ -44,6 +45,13 @@ def delivery(number: int = 1) -> Delivery:
 async def count(database: Database, table: type) -> int:
     async with database.reading() as session:
         return await session.scalar(select(func.count()).select_from(table)) or 0
+
+
+async def end(running: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for it: the database is to be closed after it, not under it."""
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 def processor(database: Database, handlers: Handlers, bus: Recorder | None = None) -> Processor:
@@ -154,7 +162,7 @@ async def test_the_outbox_waits_for_the_bus(database: Database) -> None:
     async with asyncio.timeout(10):
         while await count(database, OutboxEntry):
             await asyncio.sleep(0.05)
-    running.cancel()
+    await end(running)
     assert [message.event() for message in bus.published] == [event()]
 
 
@@ -210,7 +218,7 @@ async def test_a_relay_outlives_surprises(database: Database) -> None:
         while not bus.published:
             assert not running.done()
             await asyncio.sleep(0.05)
-    running.cancel()
+    await end(running)
     assert Message.of(event(2)).id in {message.id for message in bus.published}
 
 
