@@ -15,7 +15,7 @@ if [ ! -x .venv/bin/python ]; then
     fi
     "$python" -m venv .venv
 fi
-[ -x .venv/bin/uv ] || .venv/bin/python -m ensurepip -q 2>/dev/null || true
+[ -x .venv/bin/uv ] || .venv/bin/python -m ensurepip >/dev/null 2>&1 || true
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install -q --disable-pip-version-check uv
 export VIRTUAL_ENV="$PWD/.venv"
 for lock in "$@"; do
