@@ -2,8 +2,8 @@
 and locks by name for what two replicas must not do at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -61,14 +61,11 @@ class Database:
     @asynccontextmanager
     async def _open(self, reading: bool) -> AsyncIterator[AsyncSession]:
         try:
-            async with (self._reading if reading else self._writing)() as session:
-                yield session
-                if not reading:
-                    await session.commit()
-        except (DBAPIError, PoolTimeout) as error:
-            if _is_unavailable(error):
-                raise DatabaseUnavailable(type(error).__name__) from error
-            raise
+            with _absence_named():
+                async with (self._reading if reading else self._writing)() as session:
+                    yield session
+                    if not reading:
+                        await session.commit()
         except OSError as error:
             if not _came_from_driver(error):
                 raise
@@ -94,15 +91,14 @@ class Database:
         try:
             if self.sqlite and self.url.database and self.url.database != ":memory:":
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-            async with self._writer, self.engine.begin() as connection:
-                if not self.sqlite:
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")})
-                await connection.run_sync(upgrade)
+            with _absence_named():
+                async with self._writer, self.engine.begin() as connection:
+                    if not self.sqlite:
+                        await connection.execute(
+                            text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")}
+                        )
+                    await connection.run_sync(upgrade)
             self.migrated = True
-        except (DBAPIError, PoolTimeout) as error:
-            if _is_unavailable(error):
-                raise DatabaseUnavailable(type(error).__name__) from error
-            raise
         except OSError as error:
             raise DatabaseUnavailable(type(error).__name__) from error
 
@@ -144,6 +140,17 @@ def _insert_new(table: type[Base], dialect: str) -> Executable:
 
 def _number(*names: str) -> int:
     return int.from_bytes(sha256("\x1f".join(names).encode()).digest()[:8], signed=True)
+
+
+@contextmanager
+def _absence_named() -> Iterator[None]:
+    """Give what the driver says of a database that is away, full or locked its one name."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        if _is_unavailable(error):
+            raise DatabaseUnavailable(type(error).__name__) from error
+        raise
 
 
 def _is_unavailable(error: DBAPIError | PoolTimeout) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 
 from shared import log as logs
@@ -146,7 +146,7 @@ async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None
                 for tick in service.ticks
             ]
         if service.serve is not None:
-            running.append(asyncio.create_task(_serve(service, context, ready)))
+            running.append(asyncio.ensure_future(service.serve(context, ready)))
         else:
             ready()
         log.info("service started", service=service.name)
@@ -161,11 +161,6 @@ async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None
             if isinstance(result, Exception):
                 raise result
     log.info("service stopped", service=service.name)
-
-
-async def _serve(service: Service, context: Context, ready: Callable[[], None]) -> None:
-    assert service.serve is not None
-    await service.serve(context, ready)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
