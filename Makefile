@@ -1,7 +1,7 @@
 # `make help` lists what there is to make.
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-CODE := services shared cli tests benchmarks scripts
+CODE := deidentification services shared cli tests benchmarks scripts
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run check test bench locks format clean

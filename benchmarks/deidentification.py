@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.corpus import cached, ct_series
-from services.anonymizer.engine import BASIC, CannotDeidentify, Subject, deidentify_all
+from deidentification import BASIC, CannotDeidentify, Subject, deidentify_all
 
 Job = Callable[[list[Path], Path], None]
 SUBJECT: Final = Subject("BENCH", "BENCH001", "baseline", bytes(range(32)))

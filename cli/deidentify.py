@@ -14,7 +14,7 @@ from cli.failure import Code, Failure
 from cli.output import Json, err, out, remark, show_json, table
 
 if TYPE_CHECKING:
-    from services.anonymizer.engine import Report
+    from deidentification import Report
 
 KEY_BYTES = 32
 
@@ -36,7 +36,7 @@ def deidentify(
     as_json: Json = False,
 ) -> None:
     """De-identify a folder: every file is written, or quarantined with its reason in OUT_DIR/report.json."""
-    from services.anonymizer.engine import PROFILES, FolderError, Subject, deidentify_folder
+    from deidentification import PROFILES, FolderError, Subject, deidentify_folder
 
     if profile not in PROFILES:
         raise typer.BadParameter(f"no profile {profile!r}; there are: {', '.join(sorted(PROFILES))}")

@@ -20,7 +20,7 @@ NOTICE = (
     "copyrighted by NEMA (National Electrical Manufacturers Association); the official text is at "
     "dicom.nema.org and prevails over this extract."
 )
-TARGET = Path(__file__).parents[1] / "services/anonymizer/engine/data"
+TARGET = Path(__file__).parents[1] / "deidentification/standard/data"
 OPTIONS = (
     "retain-safe-private",
     "retain-uids",

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from services.anonymizer.engine import CannotDeidentify, Deidentified, Names, Profile, Subject, deidentify_all
+from deidentification import CannotDeidentify, Deidentified, Names, Profile, Subject, deidentify_all
 
 GONE = "the file is gone from the archive [missing]"
 

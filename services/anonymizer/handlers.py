@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Histogram
 from sqlalchemy import select
 
+from deidentification import PROFILES, Subject
 from services.anonymizer.batch import Outcome, Work
-from services.anonymizer.engine import PROFILES, Subject
 from services.anonymizer.workers import Workers, remove_strangers
 from shared.crypto import Vault
 from shared.database import Database, insert_new

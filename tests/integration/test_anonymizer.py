@@ -12,8 +12,8 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import select
 
+from deidentification import Subject
 from services.anonymizer import handlers as anonymizer
-from services.anonymizer.engine import Subject
 from services.anonymizer.workers import Workers
 from shared.crypto import Vault
 from shared.database import Database

@@ -1,0 +1,1 @@
+"""The dataset as encoded bytes: read, walked under the rules, written."""

@@ -1,0 +1,1 @@
+"""The last gate: nothing of the source's identity stands in what was written."""
