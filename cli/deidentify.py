@@ -36,10 +36,10 @@ def deidentify(
     as_json: Json = False,
 ) -> None:
     """De-identify a folder: every file is written, or quarantined with its reason in OUT_DIR/report.json."""
-    from deidentification import PROFILES, FolderError, Subject, deidentify_folder
+    from deidentification import BUILT_IN, FolderError, Subject, deidentify_folder
 
-    if profile not in PROFILES:
-        raise typer.BadParameter(f"no profile {profile!r}; there are: {', '.join(sorted(PROFILES))}")
+    if profile not in BUILT_IN:
+        raise typer.BadParameter(f"no profile {profile!r}; there are: {', '.join(sorted(BUILT_IN))}")
     try:
         subject = Subject(project, participant, event, _key(key_file))
     except ValueError as error:
@@ -59,7 +59,7 @@ def deidentify(
             bar.update(task, completed=done, total=total)
 
         try:
-            report = deidentify_folder(in_dir, out_dir, subject, PROFILES[profile], workers, show)
+            report = deidentify_folder(in_dir, out_dir, subject, BUILT_IN[profile], workers, show)
         except FolderError as error:
             raise Failure(str(error)) from error
     if key_file is None:

@@ -4,20 +4,21 @@
 for many and keeps the disk busy meanwhile; `deidentify_folder` does it for a folder and reports.
 """
 
-from deidentification.errors import CannotDeidentify
+from deidentification.errors import CannotDeidentify, LeftOut
 from deidentification.folder import FolderError, Report, deidentify_folder, numbered
 from deidentification.instance import Deidentified, Layout, Names, by_series, deidentify, deidentify_all
-from deidentification.profiles.compiled import BASIC, PROFILES, Profile
+from deidentification.profiles import BASIC, BUILT_IN, Profile
 from deidentification.standard.tables import Option
 from deidentification.subject import Subject
 
 __all__ = [
     "BASIC",
-    "PROFILES",
+    "BUILT_IN",
     "CannotDeidentify",
     "Deidentified",
     "FolderError",
     "Layout",
+    "LeftOut",
     "Names",
     "Option",
     "Profile",

@@ -1,8 +1,17 @@
 """Why an object stays: reason, rule and attribute path, never a value."""
 
 from collections.abc import Sequence
+from typing import Final
 
 Step = tuple[int, int | None]
+
+# What a person may let pass for one instance, having looked at it. Everything else cannot be written at all.
+RELEASABLE: Final = frozenset(
+    (
+        *("text-in-pixels", "burned-in", "overlay-in-pixels", "pixel-text", "encapsulated-document"),
+        *("gate-name", "gate-id", "gate-date", "gate-uid", "gate-text"),
+    )
+)
 
 
 def attribute_path(steps: Sequence[Step]) -> str:
@@ -35,6 +44,18 @@ class CannotDeidentify(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason} [{self.rule}]" + (f" at {self.where}" if self.steps else "")
+
+
+class LeftOut(Exception):
+    """The profile leaves this instance out: counted, neither written nor quarantined. `rule` says which selector."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(rule, reason)
+        self.rule = rule
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason} [{self.rule}]"
 
 
 class NeedMore(Exception):

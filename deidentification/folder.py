@@ -21,7 +21,8 @@ from pathlib import Path, PurePath
 
 from deidentification.errors import CannotDeidentify
 from deidentification.instance import Deidentified, Names, by_series, deidentify_all
-from deidentification.profiles.compiled import Profile
+from deidentification.profiles.compiled import digest as digest_of
+from deidentification.profiles.model import Profile
 from deidentification.subject import Subject
 
 CONFLICT = "another file of this run is a different object with the same SOP Instance UID"
@@ -126,7 +127,7 @@ def deidentify_folder(
             "name": profile.name,
             "version": profile.version,
             "options": sorted(profile.options),
-            "digest": profile.digest,
+            "digest": digest_of(profile),
         },
         len(files),
     )

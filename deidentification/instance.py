@@ -19,7 +19,8 @@ from deidentification.dataset.source import FIRST_READ, Source, opened
 from deidentification.errors import CannotDeidentify, NeedMore
 from deidentification.gate import gate, identity
 from deidentification.pixels import copying as pixels
-from deidentification.profiles.compiled import Profile, compiled
+from deidentification.profiles.compiled import compiled
+from deidentification.profiles.model import Profile
 from deidentification.subject import Subject
 
 COMMITTERS: Final = 8

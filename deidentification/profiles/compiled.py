@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from deidentification.dataset.encoding import LONG_VRS, SHORT_VRS
+from deidentification.profiles.model import Profile
 from deidentification.standard import reviewed, tables
 from deidentification.standard.dictionary import (
     BULK,
@@ -77,7 +77,6 @@ RESOLVED: Final[dict[str, Act]] = {
     "K": KEEP,
 }
 SEQUENCE_ACTS: Final[dict[str, Act]] = {"X": DROP, "Z": EMPTY, "walk": WALK, "code": CODE}
-IMPLEMENTED: Final = frozenset((Option.MODIFIED_DATES, Option.SAFE_PRIVATE))
 
 # CID 7050: the codes of the profile and of its options.
 BASIC_CODE: Final = ("113100", "Basic Application Confidentiality Profile")
@@ -95,39 +94,26 @@ OPTION_CODES: Final[dict[Option, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Profile:
-    """Name, version and options; hashable and picklable, compiled once per process."""
+def profile_codes(profile: Profile) -> tuple[tuple[str, str], ...]:
+    """The codes of CID 7050 that say what was done."""
+    return (BASIC_CODE, *(OPTION_CODES[option] for option in sorted(profile.options)))
 
-    name: str
-    version: str
-    options: frozenset[Option] = field(default_factory=frozenset)
 
-    def __post_init__(self) -> None:
-        missing = sorted(self.options - IMPLEMENTED)
-        if missing:
-            raise ValueError(f"options without a method: {', '.join(missing)}")
+def profile_method(profile: Profile) -> tuple[str, ...]:
+    """Values of De-identification Method (0012,0063), each within 64 characters."""
+    return (f"FIONA {profile.name} {profile.version}"[:64], f"PS3.15 {tables.edition()} Basic Profile")
 
-    @property
-    def codes(self) -> tuple[tuple[str, str], ...]:
-        """The codes of CID 7050 that say what was done."""
-        return (BASIC_CODE, *(OPTION_CODES[option] for option in sorted(self.options)))
 
-    @property
-    def method(self) -> tuple[str, ...]:
-        """Values of De-identification Method (0012,0063), each within 64 characters."""
-        return (f"FIONA {self.name} {self.version}"[:64], f"PS3.15 {tables.edition()} Basic Profile")
+def digest(profile: Profile) -> str:
+    """SHA-256 over everything that decides the result: engine, edition, options and every rule."""
+    rules = {f"{tag:08X}": rule[:3] for tag, rule in sorted(compiled(profile).rules.items())}
+    content = [ENGINE_VERSION, tables.edition(), profile.name, profile.version, sorted(profile.options), rules]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 over everything that decides the result: engine, edition, options and every rule."""
-        rules = {f"{tag:08X}": rule[:3] for tag, rule in sorted(compiled(self).rules.items())}
-        content = [ENGINE_VERSION, tables.edition(), self.name, self.version, sorted(self.options), rules]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    def explain(self, tag: int) -> Rule:
-        """What happens to a public attribute, and by which row or rule."""
-        return compiled(self).rules.get(tag, UNKNOWN)
+def explain(profile: Profile, tag: int) -> "Rule":
+    """What happens to a public attribute, and by which row or rule."""
+    return compiled(profile).rules.get(tag, UNKNOWN)
 
 
 class Compiled(NamedTuple):
@@ -144,7 +130,7 @@ PRIVATE: Final = Rule(DROP, "X", "E.1-1 private attributes", (), frozenset(), DR
 
 
 @lru_cache(maxsize=16)
-def compiled(profile: Profile) -> Compiled:
+def compiled(profile: Profile, sop_class: bytes = b"") -> Compiled:
     """One rule for every attribute that the table, the review or the data dictionary knows."""
     known = {tag: _default(tag) for tag in DICTIONARY}
     known |= {tag: _listed(tag, code, "reviewed", KEEP) for tag, code in reviewed.ADDED.items()}
@@ -222,7 +208,3 @@ def _default(tag: int) -> Rule:
     if free or bulk or word:
         return _rule(tag, DROP, "X", "free text or opaque bytes that no row lists")
     return _rule(tag, KEEP, "K", "data dictionary")
-
-
-BASIC: Final = Profile("basic", "1", frozenset((Option.MODIFIED_DATES,)))
-PROFILES: Final[dict[str, Profile]] = {BASIC.name: BASIC}

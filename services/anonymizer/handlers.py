@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Histogram
 from sqlalchemy import select
 
-from deidentification import PROFILES, Subject
+from deidentification import BUILT_IN, Subject
 from services.anonymizer.batch import Outcome, Work
 from services.anonymizer.workers import Workers, remove_strangers
 from shared.crypto import Vault
@@ -39,7 +39,7 @@ async def anonymize(
                 .order_by(Instance.sop_instance_uid)
             )
         ).all()
-    if project is None or event.profile not in PROFILES:
+    if project is None or event.profile not in BUILT_IN:
         what = "project" if project is None else "profile"
         return [TransferFailed(transfer=event.transfer, reason=f"there is no such {what}", refused=0)]
     if len(instances) != event.instances:
@@ -52,7 +52,7 @@ async def anonymize(
     sources = tuple((instance.sop_instance_uid, store / instance.path) for instance in instances)
     try:
         with SECONDS.time():
-            outcomes = await workers.run(Work(sources, store / folder, subject, PROFILES[event.profile]))
+            outcomes = await workers.run(Work(sources, store / folder, subject, BUILT_IN[event.profile]))
         manifest = _write_manifest(store, folder, subject, event, outcomes)
     except OSError as error:
         if error.errno in FULL:

@@ -330,7 +330,7 @@ def test_damaged_files_never_crash_nor_leak(data: st.DataObject) -> None:
 
 
 def test_safe_private_option_lets_no_text_through(bench: Bench) -> None:
-    safe = Profile("basic", "1", frozenset((Option.MODIFIED_DATES, Option.SAFE_PRIVATE)))
+    safe = Profile(name="basic", options=frozenset((Option.MODIFIED_DATES, Option.SAFE_PRIVATE)))
     creator = raw(0x00190010, b"LO", b"SIEMENS MR HEADER ")
     for vr in (b"IS", b"LO", b"UN", b"DS", b"OB"):
         content = creator + b"".join(raw(0x00191000 | number, vr, CANARY) for number in range(0x08, 0x18))
