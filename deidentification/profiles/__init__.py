@@ -1,13 +1,33 @@
 """Profiles: what a data manager writes, checked and compiled to one rule per attribute."""
 
-from collections.abc import Mapping
-from typing import Final
-
-from deidentification.profiles.compiled import digest, explain, profile_codes, profile_method
+from deidentification.profiles.built_in import BASIC, BUILT_IN, FIONA, read_profile
+from deidentification.profiles.checking import problems
+from deidentification.profiles.codes import dates_modified, profile_codes, profile_method
+from deidentification.profiles.differences import Difference, diff
+from deidentification.profiles.digesting import digest
+from deidentification.profiles.explaining import Explanation, explain
 from deidentification.profiles.model import Profile
-from deidentification.standard.tables import Option
+from deidentification.profiles.problems import Problem, ProfileError
+from deidentification.profiles.warning import warnings
+from deidentification.profiles.writing import write_profile
 
-BASIC: Final = Profile(name="basic", version="1", options=frozenset((Option.MODIFIED_DATES,)))
-BUILT_IN: Final[Mapping[str, Profile]] = {BASIC.name: BASIC}
-
-__all__ = ["BASIC", "BUILT_IN", "Profile", "digest", "explain", "profile_codes", "profile_method"]
+__all__ = [
+    "BASIC",
+    "BUILT_IN",
+    "FIONA",
+    "Difference",
+    "Explanation",
+    "Problem",
+    "Profile",
+    "ProfileError",
+    "dates_modified",
+    "diff",
+    "digest",
+    "explain",
+    "problems",
+    "profile_codes",
+    "profile_method",
+    "read_profile",
+    "warnings",
+    "write_profile",
+]

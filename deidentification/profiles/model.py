@@ -50,9 +50,13 @@ class Replace(Part):
 
 
 class Hash(Part):
-    """A keyed hash (hex, shortened to what the VR allows): the same value gives the same hash in the project."""
+    """A keyed hash (hex, shortened to what the VR allows): the same value gives the same hash in the project.
+
+    `of` is the top-level attribute whose value is hashed; None: the attribute's own.
+    """
 
     action: Literal["hash"] = "hash"
+    of: int | None = None
 
 
 class Groups(Part):
@@ -148,8 +152,8 @@ class Dates(Part):
 class Profile(Part):
     """A whole profile, its base already worked in."""
 
-    name: str = Field(pattern=r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}")
-    version: str = Field(default="1", pattern=r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,15}")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,39}$")
+    version: str = Field(default="1", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,15}$")
     description: str = ""
     options: frozenset[Option] = frozenset()
     attributes: tuple[Override, ...] = ()

@@ -4,12 +4,36 @@ from typing import Final
 
 from pydicom._dicom_dict import DicomDictionary
 
-# Attributes of the 2026c tables that need a VR and that the library's dictionary is too old to know.
-NEWER: Final[dict[int, tuple[bytes, ...]]] = {
-    0x00400000 | element: (b"DT",) for element in (0xA034, 0xA035, 0xB034, 0xB036)
+# Attributes of the 2026c tables that the library's dictionary is too old to know: tag -> VR, keyword.
+_NEWER: Final[dict[int, tuple[str, str]]] = {
+    0x00081301: ("SQ", "PrincipalDiagnosisCodeSequence"),
+    0x00081302: ("SQ", "PrimaryDiagnosisCodeSequence"),
+    0x00081303: ("SQ", "SecondaryDiagnosesCodeSequence"),
+    0x00081304: ("SQ", "HistologicalDiagnosesCodeSequence"),
+    0x00100011: ("SQ", "PersonNamesToUseSequence"),
+    0x00100012: ("LT", "NameToUse"),
+    0x00100013: ("UT", "NameToUseComment"),
+    0x00100014: ("SQ", "ThirdPersonPronounsSequence"),
+    0x00100015: ("SQ", "PronounCodeSequence"),
+    0x00100016: ("UT", "PronounComment"),
+    0x00100041: ("SQ", "GenderIdentitySequence"),
+    0x00100042: ("UT", "SexParametersForClinicalUseCategoryComment"),
+    0x00100043: ("SQ", "SexParametersForClinicalUseCategorySequence"),
+    0x00100044: ("SQ", "GenderIdentityCodeSequence"),
+    0x00100045: ("UT", "GenderIdentityComment"),
+    0x00100046: ("SQ", "SexParametersForClinicalUseCategoryCodeSequence"),
+    0x00100047: ("UR", "SexParametersForClinicalUseCategoryReference"),
+    0x00102162: ("UC", "EthnicGroups"),
+    0x0040A034: ("DT", "EffectiveStartDateTime"),
+    0x0040A035: ("DT", "EffectiveStopDateTime"),
+    0x0040B034: ("DT", "AnnotationDateTime"),
+    0x0040B036: ("DT", "SegmentDefinitionDateTime"),
+    0x0040B03B: ("LT", "MontageName"),
+    0x0040B03F: ("LO", "MontageChannelLabel"),
+    0x0040E012: ("UR", "DisplayURI"),
 }
 _NAMES = {"NONE": "UN"}
-DICTIONARY: Final[dict[int, tuple[bytes, ...]]] = NEWER | {
+DICTIONARY: Final[dict[int, tuple[bytes, ...]]] = {tag: (vr.encode(),) for tag, (vr, _) in _NEWER.items()} | {
     tag: tuple(_NAMES.get(vr, vr).encode() for vr in entry[0].split(" or "))
     for tag, entry in DicomDictionary.items()
     if entry[4]
@@ -18,7 +42,10 @@ DICTIONARY: Final[dict[int, tuple[bytes, ...]]] = NEWER | {
 MULTIPLICITY: Final[dict[int, int]] = {
     tag: int(entry[1].rpartition("-")[2]) for tag, entry in DicomDictionary.items() if entry[1][-1:].isdigit()
 }
-KEYWORDS: Final[dict[int, str]] = {tag: entry[4] for tag, entry in DicomDictionary.items()}
+KEYWORDS: Final[dict[int, str]] = {tag: keyword for tag, (_, keyword) in _NEWER.items()} | {
+    tag: entry[4] for tag, entry in DicomDictionary.items() if entry[4]
+}
+TAGS: Final[dict[str, int]] = {keyword: tag for tag, keyword in KEYWORDS.items()}
 
 NUMERIC_SIZES: Final[dict[bytes, int]] = {
     b"US": 2, b"SS": 2, b"UL": 4, b"SL": 4, b"FL": 4, b"FD": 8, b"UV": 8, b"SV": 8, b"AT": 4,

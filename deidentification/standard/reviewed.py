@@ -6,6 +6,8 @@ and its kind of value is not free text; these tables hold the exceptions in both
 
 from typing import Final
 
+from deidentification.standard.tables import Option
+
 # Attributes that identify, or hold free text, though E.1-1 does not list them: tag -> action code.
 ADDED: Final[dict[int, str]] = {
     0x00080108: "X",  # Extended Code Meaning
@@ -88,6 +90,10 @@ ADDED: Final[dict[int, str]] = {
 # Whole groups of no medical image: commands, file meta, directories, non-destructive testing, security screening.
 DENIED_GROUPS: Final = frozenset((0x0000, 0x0002, 0x0004, 0x0014, 0x4010))
 
+# Groups that no dataset may hold, whatever a row says of their UIDs: group 0004 "shall be removed" (E.1.1), commands
+# and File Meta inside a dataset make readers stumble.
+NO_DATASET: Final = frozenset((0x0000, 0x0002, 0x0004))
+
 # Short texts whose name says that they are comments.
 DENIED_WORDS: Final = ("Comment", "Notes")
 
@@ -109,21 +115,42 @@ INSTANCE_UIDS: Final = frozenset((0x00080018, 0x0020000D, 0x0020000E))
 # Versions of code lists: public constants, so a shifted one would tell the shift. Kept when they are dates.
 PUBLIC_VERSIONS: Final = frozenset((0x00080106, 0x00080107, 0x0040DB06, 0x0040DB07))
 
-# Conditional and dummy actions on sequences, where a dummy is a question of content: "walk" applies the profile
-# to every item, "code" puts one dummy code, otherwise an action code.
-SEQUENCES: Final[dict[int, str]] = {
-    0x00080082: "X",  # Institution Code Sequence: X/Z/D, never Type 1 outside what is removed itself
-    0x00081072: "X",  # Operator Identification Sequence: X/D, Type 3 wherever it is used
-    0x00081111: "Z",  # Referenced Performed Procedure Step Sequence: X/Z/D, Type 2 or 3
-    0x00081140: "walk",  # Referenced Image Sequence: X/Z/U*, so that references hold
-    0x00082112: "walk",  # Source Image Sequence: X/Z/U*
-    0x00340001: "walk",  # Flow Identifier Sequence: D
-    0x0040A073: "walk",  # Verifying Observer Sequence: D
-    0x0040A730: "walk",  # Content Sequence: D, with the concepts of E.3.4-1
-    0x0040B020: "walk",  # Waveform Annotation Sequence: X/D
-    0x00401101: "code",  # Person Identification Code Sequence: D
-    0x00700001: "walk",  # Graphic Annotation Sequence: D
+# What an option cleans though its column in E.1-1 does not say so, or the table has no row: text annotations and
+# labels (E.3.3), text of content items (E.3.4), descriptions and labels that people type (E.3.5).
+CLEANED: Final[dict[int, Option]] = {
+    0x00080108: Option.DESCRIPTORS,  # Extended Code Meaning
+    0x00189423: Option.DESCRIPTORS,  # Acquisition Protocol Name
+    0x00189922: Option.DESCRIPTORS,  # Protocol Element Name
+    0x00286022: Option.GRAPHICS,  # Frame of Interest Description
+    0x00400255: Option.DESCRIPTORS,  # Performed Procedure Type Description
+    0x0040A160: Option.STRUCTURED_CONTENT,  # Text Value
+    0x00420010: Option.DESCRIPTORS,  # Document Title
+    0x00700006: Option.GRAPHICS,  # Unformatted Text Value
+    0x00700068: Option.GRAPHICS,  # Graphic Layer Description
+    0x00700080: Option.DESCRIPTORS,  # Content Label
+    0x00700081: Option.DESCRIPTORS,  # Content Description
+    0x00700207: Option.GRAPHICS,  # Graphic Group Label
+    0x00700289: Option.GRAPHICS,  # Tick Label
+    0x30020002: Option.DESCRIPTORS,  # RT Image Label
+    0x30020003: Option.DESCRIPTORS,  # RT Image Name
+    0x300600C8: Option.DESCRIPTORS,  # Frame of Reference Transformation Comment
+    0x300A00C2: Option.DESCRIPTORS,  # Beam Name
+    0x300A00FE: Option.DESCRIPTORS,  # Block Name
+    0x300A0183: Option.DESCRIPTORS,  # Patient Setup Label
 }
+
+# Text by its VR, but no text to clean: it is kept with Full Dates, else removed.
+TIMEZONE: Final = 0x00080201
+# A code string whose values the Standard lists.
+BODY_PART: Final = 0x00180015
+
+# A dummy (D) of a sequence walks its items under the profile; where all that they hold is the identity, one dummy code.
+DUMMY_CODES: Final = frozenset(
+    (
+        0x00080082,  # Institution Code Sequence
+        0x00401101,  # Person Identification Code Sequence
+    )
+)
 
 # Values that say identity stands in the pixels: YES refuses the object, as this profile cleans no pixels.
 BURNED_IN: Final = {0x00280301: "X", 0x00480010: "K"}

@@ -21,6 +21,8 @@ class Option(StrEnum):
     DESCRIPTORS = "clean-descriptors"
     STRUCTURED_CONTENT = "clean-structured-content"
     GRAPHICS = "clean-graphics"
+    PIXELS = "clean-pixel-data"
+    VISUAL_FEATURES = "clean-recognizable-visual-features"
 
 
 @dataclass(frozen=True, slots=True)

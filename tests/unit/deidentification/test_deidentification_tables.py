@@ -4,7 +4,7 @@ from collections import Counter
 
 from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c
 
-from deidentification.standard import tables
+from deidentification.standard import tables, types
 from deidentification.standard.tables import Option
 
 
@@ -37,6 +37,16 @@ def test_other_tables_have_the_published_counts() -> None:
     assert len(safe) == 479
     assert len({row.creator for row in safe}) == 20
     assert tables.edition() == "2026c"
+
+
+def test_types_and_terms_have_the_counts_of_their_source() -> None:
+    """What scripts/generate_attribute_types.py wrote: classes of PS3.3, terms of PS3.16 Annex L."""
+    assert len(types.sop_classes()) == 180
+    assert len(set(types.sop_classes().values())) == 171
+    assert len(types.body_parts()) == 317
+    assert all(part.isalnum() and part == part.upper() and len(part) <= 16 for part in types.body_parts())
+    demands = [types.of_sop_class(sop_class) for sop_class in types.sop_classes()]
+    assert {demand for known in demands for level in known for demand in level.values()} == {1, 2, 3}
 
 
 def test_patterns_are_the_four_that_the_standard_has() -> None:
