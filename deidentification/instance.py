@@ -1,37 +1,45 @@
 """One file in, one de-identified file out, or a refusal with its reason."""
 
 import os
-import re
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path, PurePath
-from typing import Final
+from typing import BinaryIO, Final
 
-from deidentification.admission import admitted
-from deidentification.dataset import carriers, uids
+from deidentification import pixels
+from deidentification.committing import WAITING, Committer, Held, commit
+from deidentification.content import documents, terms
+from deidentification.dataset import uids
+from deidentification.dataset.encoding import EXPLICIT_LE, Encoding, element
 from deidentification.dataset.filemeta import file_meta
-from deidentification.dataset.rewrite import Chunk, Walk
-from deidentification.dataset.source import FIRST_READ, Source, opened
-from deidentification.errors import CannotDeidentify, NeedMore
+from deidentification.dataset.memory import Element
+from deidentification.dataset.replace import keyed_hash
+from deidentification.dataset.source import Source, opened
+from deidentification.dataset.syntaxes import SYNTAXES
+from deidentification.errors import CannotDeidentify, LeftOut
 from deidentification.gate import gate, identity
-from deidentification.pixels import copying as pixels
-from deidentification.profiles.compiled import compiled
+from deidentification.job import Job, Walked
+from deidentification.pixels import copying
+from deidentification.pixels.findings import Findings
 from deidentification.profiles.model import Profile
 from deidentification.subject import Subject
+from deidentification.writing import write
 
-COMMITTERS: Final = 8
-_UNIQUE: Final = count()
+NOTHING: Final[frozenset[str]] = frozenset()
 NO_MODALITY: Final = "OT"
-MODALITY: Final = re.compile(rb"[A-Z0-9]{2,16}")
+UIDS: Final = (identity.STUDY, identity.SERIES, identity.INSTANCE)
+ODD: Final = (struct.error, ValueError, IndexError, KeyError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Deidentified:
-    """What was written: the new identity, where, how large, and how often each action code was applied."""
+    """What was written: the new identity, where, how large, and how often each action code was applied.
+
+    `elements` are all (tag, encoded element) as written in `encoding`, without pixel data; `findings` what was found
+    in the pixels, None where nobody looked.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
@@ -42,6 +50,9 @@ class Deidentified:
     path: PurePath
     size: int
     actions: dict[str, int] = field(compare=False)
+    elements: tuple[Element, ...] = field(default=(), compare=False, repr=False)
+    encoding: Encoding = field(default=EXPLICIT_LE, compare=False, repr=False)
+    findings: Findings | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class Names:
 
 
 Layout = Callable[[Names], PurePath]
+Outcome = Deidentified | CannotDeidentify | LeftOut
 
 
 def by_series(names: Names) -> PurePath:
@@ -62,152 +74,172 @@ def by_series(names: Names) -> PurePath:
     return PurePath(names.series_instance_uid, f"{names.modality}.{names.sop_instance_uid}.dcm")
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A result that is whole and verified under its temporary name, not yet known to be on disk."""
-
-    result: Deidentified
-    fd: int
-    temporary: Path
-    final: Path
-
-    def commit(self) -> Deidentified:
-        """fsync, then the final name; an older file of that name is replaced."""
-        try:
-            try:
-                os.fsync(self.fd)
-            finally:
-                os.close(self.fd)
-            self.temporary.rename(self.final)
-        except BaseException:
-            self.temporary.unlink(missing_ok=True)
-            raise
-        return self.result
-
-
 def deidentify(
-    source: Path, root: Path, subject: Subject, profile: Profile, layout: Layout = by_series
+    source: Path,
+    root: Path,
+    subject: Subject,
+    profile: Profile,
+    layout: Layout = by_series,
+    released: frozenset[str] = NOTHING,
 ) -> Deidentified:
     """De-identify the file `source` into `root` at the path that `layout` gives.
 
     The result has its name only when it is whole, verified and on disk; an older one of that name is replaced.
-    Raises CannotDeidentify when the source stays; OSError when the target cannot be written.
+    `released` are rules (of errors.RELEASABLE) that a reviewer has waived for this instance. Raises CannotDeidentify
+    when the source stays, LeftOut when the profile leaves it out, OSError when a file cannot be read or written.
     """
-    return hold(source, root, subject, profile, layout).commit()
+    held = hold(Job(subject, profile), source, root, layout, released)
+    commit([held])
+    return held.outcome()
 
 
 def deidentify_all(
-    sources: Iterable[Path], root: Path, subject: Subject, profile: Profile, layout: Layout = by_series
-) -> Iterator[Deidentified | CannotDeidentify]:
-    """`deidentify` for many files, one outcome each in their order; the disk syncs one while the next is made.
+    sources: Iterable[Path],
+    root: Path,
+    subject: Subject,
+    profile: Profile,
+    layout: Layout = by_series,
+    released: Mapping[Path, frozenset[str]] = {},
+) -> Iterator[Outcome]:
+    """`deidentify` for many files, one outcome each in their order; the disk syncs some while the next are made.
 
-    An outcome is given only after its commit. Raises OSError when the target cannot be written.
+    What files have in common is worked out once. An outcome is given only after its commit. Raises OSError when a file
+    cannot be read or written; what was made until then is on disk.
     """
-    pending: deque[Future[Deidentified] | CannotDeidentify] = deque()
-    with ThreadPoolExecutor(COMMITTERS, "commit") as committers:
+    job = Job(subject, profile)
+    pending: deque[Held[Deidentified] | CannotDeidentify | LeftOut] = deque()
+    with Committer[Deidentified]() as committer:
         for source in sources:
             try:
-                pending.append(committers.submit(hold(source, root, subject, profile, layout).commit))
-            except CannotDeidentify as refusal:
+                held = hold(job, source, root, layout, released.get(source, NOTHING))
+            except (CannotDeidentify, LeftOut) as refusal:
                 pending.append(refusal)
-            while len(pending) > 2 * COMMITTERS:
-                yield _settled(pending.popleft())
+            else:
+                committer.take(held)
+                pending.append(held)
+            while len(pending) > WAITING:
+                yield _settled(committer, pending.popleft())
         while pending:
-            yield _settled(pending.popleft())
+            yield _settled(committer, pending.popleft())
 
 
-def _settled(outcome: Future[Deidentified] | CannotDeidentify) -> Deidentified | CannotDeidentify:
-    return outcome if isinstance(outcome, CannotDeidentify) else outcome.result()
+def _settled(committer: Committer[Deidentified], outcome: Held[Deidentified] | CannotDeidentify | LeftOut) -> Outcome:
+    return committer.wait(outcome) if isinstance(outcome, Held) else outcome
 
 
-def hold(source: Path, root: Path, subject: Subject, profile: Profile, layout: Layout = by_series) -> Held:
+def hold(job: Job, source: Path, root: Path, layout: Layout, released: frozenset[str]) -> Held[Deidentified]:
     """Everything of `deidentify` but the commit, which the caller owes."""
     try:
         with opened(source) as file:
-            return _deidentify(file, root, subject, profile, layout)
-    except (struct.error, ValueError, IndexError, KeyError, OverflowError, RecursionError) as problem:
+            return _held(job, file, root, layout, released)
+    except ODD as problem:
         raise CannotDeidentify("malformed", f"the dataset cannot be walked ({type(problem).__name__})") from None
 
 
-def _walked(source: Source, subject: Subject, profile: Profile) -> tuple[Walk, list[Chunk]]:
-    """Walk the header, reading more of it when it turns out longer than what was read."""
-    wanted = 0
-    while True:
-        walk = Walk(source.header(wanted), subject, compiled(profile))
-        try:
-            return walk, walk.top(source.syntax.encoding)
-        except NeedMore as short:
-            wanted = max(short.size + FIRST_READ, wanted * 4, 8 * FIRST_READ)
-
-
-def _deidentify(source: Source, root: Path, subject: Subject, profile: Profile, layout: Layout) -> Held:
-    encoding = source.syntax.encoding
-    walk, chunks = _walked(source, subject, profile)
-    sop_class = admitted(walk.captured)
-    found = pixels.located(source, walk.pixels) if walk.pixels else None
-    declared = walk.captured.get(identity.CHARACTER_SET)
-    values, _ = carriers.carriers(subject, declared)
-    inserted = carriers.inserted(subject, declared, profile, encoding)
-    dataset = carriers.companions(encoding) | dict(chunks) | inserted
-    new = {
-        tag: uids.new_uid(subject.key, walk.captured[tag].strip(uids.PADDING))
-        for tag in (identity.STUDY, identity.SERIES, identity.INSTANCE)
-    }
+def _held(job: Job, source: Source, root: Path, layout: Layout, released: frozenset[str]) -> Held[Deidentified]:
+    walked = job.walked(source, released)
+    walk, context = walked.walk, walked.context
+    captured = walk.effects.captured
+    sop_class, plan, _ = job.decided(walked, source, released)
+    new = {tag: _new_uid(walked, captured[tag]) for tag in UIDS}
+    image = _image(source, walked, plan)
+    elements: Sequence[Element] = walked.elements
+    chunks: Sequence[Element] = walked.chunks
+    if attributes := {**_hashes(walked), **image.attributes}:
+        elements = chunks = _with(elements, attributes, source.syntax.encoding)
     study, series, instance = (uid.decode() for uid in new.values())
-    names = Names(study, series, instance, _modality(walk.captured))
-    meta = file_meta(sop_class, new[identity.INSTANCE], source.syntax.uid)
-    header = b"".join([meta, *(chunk for _, chunk in sorted(dataset.items()))])
+    names = Names(study, series, instance, terms.modality(captured.get(identity.MODALITY, b"")).decode())
+    syntax = image.source.syntax.uid
+    meta = file_meta(sop_class, new[identity.INSTANCE], syntax)
+    header = b"".join([meta, *[chunk for _, chunk in chunks]])
     wanted = gate.needles(
-        walk.identifying,
-        (*values.values(), *new.values(), profile.name.encode()),
-        walk.written_dates,
-        declared or b"",
+        walk.effects.identifying,
+        (*context.values.values(), *new.values(), job.profile.name.encode()),
+        walk.effects.dates,
+        context.character_set,
+        context.profile.kept_identifying,
     )
     relative = layout(names)
-    final = root / relative
-    fd, temporary, size = _write(
-        final, header, found, source,
-        lambda written: gate.verify(written, len(meta), encoding, {**values, **new}, wanted),
-    )  # fmt: skip
+    final = os.path.join(root, relative)
+    expected = {**context.values, **new}
+    document = dict(elements).get(documents.DOCUMENT, b"") if context.treatment.passes else b""
+
+    def verify(written: bytes) -> None:
+        looked_at = written.replace(document, bytes(len(document))) if document else written
+        gate.verify(looked_at, len(meta), source.syntax.encoding, expected, wanted, released)
+
+    with image:
+        fd, temporary, size = write(final, header, image.found, image.source, verify)
     result = Deidentified(
-        names.study_instance_uid,
-        names.series_instance_uid,
-        names.sop_instance_uid,
-        sop_class.decode(),
-        source.syntax.uid,
-        names.modality,
-        relative,
-        size,
-        dict(walk.counts),
-    )
-    return Held(result, fd, temporary, final)
+        study, series, instance, sop_class.decode(), syntax, names.modality, relative, size, walk.effects.counts,
+        tuple(elements), source.syntax.encoding, image.findings,
+    )  # fmt: skip
+    return Held(result, fd, temporary, final, size)
 
 
-def _modality(captured: dict[int, bytes]) -> str:
-    modality = captured.get(identity.MODALITY, b"").strip(b"\0 ")
-    return modality.decode() if MODALITY.fullmatch(modality) else NO_MODALITY
+@dataclass
+class _Image:
+    """The pixels to write: where they are, what the header has to say of them, what was found."""
+
+    source: Source
+    found: copying.Pixels | None = None
+    attributes: Mapping[int, tuple[bytes, bytes] | None] = field(default_factory=dict)
+    findings: Findings | None = None
+    file: BinaryIO | None = None
+
+    def __enter__(self) -> None:
+        """The file of new pixels is open until they are written."""
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()
 
 
-def _write(
-    path: Path, header: bytes, found: pixels.Pixels | None, source: Source, verify: Callable[[bytes], None]
-) -> tuple[int, Path, int]:
-    """Header, kernel copy of the pixels and gate under a temporary name: descriptor, name and size of the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_UNIQUE)}.part")
-    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-    try:
-        _write_all(fd, header if found is None else header + found.header)
-        if found is not None:
-            pixels.copy(source, found, fd, len(header) + len(found.header))
-        verify(os.pread(fd, len(header), 0))
-        return fd, temporary, os.fstat(fd).st_size
-    except BaseException:
-        os.close(fd)
-        temporary.unlink(missing_ok=True)
-        raise
+def _image(source: Source, walked: Walked, plan: pixels.Plan | None) -> _Image:
+    """The source's own pixels, or new ones where something was hidden."""
+    walk = walked.walk
+    if walk.pixels is None:
+        return _Image(source)
+    captured = walk.effects.captured
+    found = copying.located(source, walk.pixels, captured)
+    if plan is None:
+        return _Image(source, found)
+    cleaned = pixels.cleaned(source, found, plan, captured, walked.context.person)
+    if cleaned.file is None:
+        return _Image(source, found, cleaned.attributes, cleaned.findings)
+    syntax = SYNTAXES[cleaned.transfer_syntax_uid]
+    header = element(walk.pixels[0], cleaned.vr, b"", syntax.encoding, cleaned.length)
+    new = Source(cleaned.file.fileno(), 0, cleaned.length, syntax)
+    if syntax.encoding != source.syntax.encoding:
+        cleaned.file.close()
+        raise CannotDeidentify("pixel-encapsulation", "the cleaned pixels do not fit the header's encoding")
+    found = copying.Pixels(header, 0, cleaned.length, ())
+    return _Image(new, found, cleaned.attributes, cleaned.findings, cleaned.file)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _hashes(walked: Walked) -> dict[int, tuple[bytes, bytes] | None]:
+    """Attributes that become the hash of another one at the top level, known only now."""
+    context, captured = walked.context, walked.walk.effects.captured
+    return {
+        tag: (rule.vrs[0], keyed_hash(context.subject.key, rule.vrs[0], captured[source]))
+        for tag, rule in context.hashes
+        if isinstance(source := rule.argument, int) and source in captured
+    }
+
+
+def _with(
+    elements: Sequence[Element], attributes: Mapping[int, tuple[bytes, bytes] | None], encoding: Encoding
+) -> list[Element]:
+    """The elements with others written or removed; in tag order."""
+    written = dict(elements)
+    for tag, value in attributes.items():
+        if value is None:
+            written.pop(tag, None)
+        else:
+            written[tag] = element(tag, *value, encoding)
+    return sorted(written.items())
+
+
+def _new_uid(walked: Walked, old: bytes) -> bytes:
+    stripped = old.strip(uids.PADDING)
+    return stripped if walked.context.profile.keeps_uids else walked.context.new_uid(stripped)

@@ -48,6 +48,6 @@ class Subject:
         digest = hmac.digest(self.key, b"fiona/dates\0" + self.participant.encode(), "sha256")
         return -(LEAST_SHIFT + int.from_bytes(digest[:8]) % SHIFTS)
 
-    def new_uid(self, old: str) -> str:
-        """The UID that replaces `old` in this project, wherever it stands."""
-        return uids.new_uid(self.key, old.encode().strip(uids.PADDING)).decode()
+    def new_uid(self, old: str, scheme: uids.Scheme = "keyed") -> str:
+        """The UID that replaces `old` in this project, wherever it stands; `scheme` as the profile says (`uids`)."""
+        return uids.mapped_by(scheme, self.key, self.project)(old.encode().strip(uids.PADDING)).decode()

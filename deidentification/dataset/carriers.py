@@ -34,6 +34,11 @@ PATIENT_IDENTITY_REMOVED, METHOD, METHOD_CODES = 0x00120062, 0x00120063, 0x00120
 DATES_MODIFIED: Final = 0x00280303
 
 
+def filled(template: str, subject: Subject) -> str:
+    """The template with this subject's project, participant and event."""
+    return template.format(project=subject.project, participant=subject.participant, event=subject.event)
+
+
 @lru_cache(maxsize=64)
 def carriers(subject: Subject, character_set: bytes | None) -> tuple[dict[int, bytes], bytes | None]:
     """Tag -> value in the file's character set, and that set where one must be declared.
@@ -41,15 +46,19 @@ def carriers(subject: Subject, character_set: bytes | None) -> tuple[dict[int, b
     What is kept stays in the file's own character set, so the inserted text must fit it: ASCII fits every one; a
     file that declares none gets UTF-8; otherwise the codec of the one declared set decides, or the object stays.
     """
-    fields = {"project": subject.project, "participant": subject.participant, "event": subject.event}
-    texts = {tag: template.format_map(fields) for tag, (_, template) in CARRIERS.items()}
+    texts = {tag: filled(template, subject) for tag, (_, template) in CARRIERS.items()}
     if all(text.isascii() for text in texts.values()):
         return {tag: text.encode() for tag, text in texts.items()}, None
     declared = (character_set or b"").strip(b"\0 ")
-    term = declared.decode("ascii", "replace") if declared else UTF_8.decode()
+    return {tag: encoded(text, declared or UTF_8) for tag, text in texts.items()}, None if declared else UTF_8
+
+
+def encoded(text: str, character_set: bytes) -> bytes:
+    """The text in one character set; an object whose set cannot hold it stays."""
+    if text.isascii():
+        return text.encode()
     try:
-        codec = python_encoding[term]
-        return {tag: text.encode(codec) for tag, text in texts.items()}, None if declared else UTF_8
+        return text.encode(python_encoding[character_set.strip(b"\0 ").decode("ascii", "replace")])
     except (KeyError, UnicodeEncodeError):
         raise CannotDeidentify(
             "character-set", "the new identity cannot be written in the file's character set", ((CHARACTER_SET, None),)

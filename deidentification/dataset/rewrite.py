@@ -1,10 +1,15 @@
-"""The walk: every element at every depth under its rule; kept ones as the bytes they were."""
+"""The walk: every element at every depth under its rule; kept ones as the bytes they were.
 
-from collections import defaultdict
+At the top level it asks the memory first: what stood in an earlier instance with the same bytes is taken over whole.
+"""
+
+from itertools import pairwise
 from typing import Final
 
-from deidentification.dataset import dates, uids
-from deidentification.dataset.dummies import DUMMIES, TEXT
+from deidentification.content import codes, sr
+from deidentification.dataset import private, single
+from deidentification.dataset.context import Context
+from deidentification.dataset.dummies import TEXT
 from deidentification.dataset.encoding import (
     EXPLICIT_LE,
     IMPLICIT_LE,
@@ -17,232 +22,208 @@ from deidentification.dataset.encoding import (
     element,
     item,
 )
-from deidentification.dataset.reader import Buffer, Header, elements
-from deidentification.dataset.values import CHECKS, cleaned
+from deidentification.dataset.memory import LARGEST, Effects, Element, Piece
+from deidentification.dataset.reader import Buffer, Header
 from deidentification.errors import CannotDeidentify
-from deidentification.gate.identity import CAPTURED, IDENTIFYING
-from deidentification.profiles.compiled import (
-    CLASS_UID,
+from deidentification.gate.identity import CAPTURED, CHARACTER_SET, IDENTIFYING
+from deidentification.profiles.rules import (
     CODE,
-    DATE,
     DROP,
-    DUMMY,
-    EMPTY,
     KEEP,
-    PRIVATE,
     REFUSE,
-    REFUSE_BITS,
-    REFUSE_YES,
-    TIME,
-    UID,
-    UNKNOWN,
-    VERSION,
     WALK,
-    Act,
-    Compiled,
     Rule,
 )
-from deidentification.standard.dictionary import DICTIONARY, NUMERIC_SIZES
-from deidentification.standard.reviewed import INSTANCE_UIDS
-from deidentification.subject import Subject
+from deidentification.standard.dictionary import DICTIONARY
 
 MAX_DEPTH: Final = 128
+# Bounds of time and memory, far above what frames of real objects need.
+MOST_ITEMS, MOST_IDENTIFYING = 1_000_000, 250_000
 PIXELS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 TRAILING_PADDING: Final = 0xFFFCFFFC
 LAST: Final = min(PIXELS)
-CONTENT_SEQUENCE, CONCEPT_NAME, CODE_VALUE, CODE_SCHEME = 0x0040A730, 0x0040A043, 0x00080100, 0x00080102
-# What may be kept of UN when the dictionary knows its VR: numbers, and strings whose shape is checked.
-UN_SIZES: Final = {**NUMERIC_SIZES, **dict.fromkeys(CHECKS, 1)}
-# Bytes of one value: what is longer is no number, and no name of 64 or 16 characters in any character set.
-LONGEST: Final = {**NUMERIC_SIZES, b"LO": 256, b"SH": 64}
-SAFE_PRIVATE_VRS: Final = frozenset((*NUMERIC_SIZES, b"DS", b"IS", b"CS", b"SQ"))
-Chunk = tuple[int, bytes]
+SMALL, REPEATED = 64, 4096
+SETTLED: Final = frozenset((codes.VALUE, codes.SCHEME, codes.MEANING, codes.LONG_VALUE))
 
 
 class Walk:
-    """One pass over one dataset.
+    """One pass over one dataset, for one context.
 
-    After `dataset` it holds what the caller needs: counts per action code, the top level's captured values,
-    the source's identifying values for the gate, and the dates that were written.
+    After `top` it holds what the caller needs: effects (counts, captured values, identifying values, written dates),
+    where the pixel data begins, and which content items were left out.
     """
 
-    def __init__(self, buffer: Buffer, subject: Subject, profile: Compiled) -> None:
+    def __init__(self, buffer: Buffer, context: Context, captured: frozenset[int] = CAPTURED) -> None:
         self.buffer = buffer
-        self.key = subject.key
-        self.days = subject.shift_days
-        self.profile = profile
-        self.counts: defaultdict[str, int] = defaultdict(int)
-        self.captured: dict[int, bytes] = {}
-        self.identifying: set[tuple[int, bytes]] = set()
-        self.written_dates: set[bytes] = set()
+        self.context = context
+        self.wanted = captured
+        self.effects = Effects()
         self.pixels: Header | None = None
+        self.creators: dict[int, bytes] = {}
+        self.rules = context.nested
+        self.charset = context.character_set
+        self.path: tuple[int, ...] = sr.ROOT
+        self.removed: set[tuple[int, ...]] = set()
+        self.references = False
+        self.items = 0
 
-    def top(self, encoding: Encoding) -> list[Chunk]:
-        """The whole dataset up to its pixel data, which `pixels` then locates."""
-        return self._dataset(0, self.buffer.loaded, False, encoding, encoding, 0)[0]
+    def top(self) -> list[Piece]:
+        """The whole dataset up to its pixel data, which `pixels` then locates, as pieces in the source's order."""
+        buffer, memory = self.buffer, self.context.memory
+        data, known = buffer.data, memory.pieces
+        begins = data.startswith
+        pieces: list[Piece] = []
+        run: list[Piece] = []
+        at = 0
+        while at < buffer.loaded or buffer.loaded < buffer.size:
+            for piece in known.get(data[at : at + 4], ()):
+                if begins(piece.raw, at):
+                    run.append(piece)
+                    break
+            else:
+                fresh = self._fresh(at)
+                if fresh is None:
+                    break
+                piece = fresh
+                if len(run) > 1:
+                    memory.join(run)
+                run = []
+            pieces.append(piece)
+            at += piece.size
+        if len(run) > 1:
+            memory.join(run)
+        effects = self.effects
+        for piece in pieces:
+            effects.add(piece.effects)
+        return pieces
+
+    def _fresh(self, at: int) -> Piece | None:
+        """The element at `at` worked on, and remembered when it may come again; None where the dataset ends."""
+        buffer, context = self.buffer, self.context
+        try:
+            tag, vr, value, length = buffer.header(at, buffer.loaded, context.encoding)
+        except CannotDeidentify:
+            if not buffer.data[at:].strip(b"\0"):
+                return None
+            raise
+        if tag >= LAST and (tag in PIXELS or tag == TRAILING_PADDING):
+            self.pixels = (tag, vr, value, length) if tag in PIXELS else None
+            return None
+        outer, self.effects = self.effects, Effects()
+        chunks: list[Element] = []
+        end = self._element(
+            chunks, self.creators, context.rules, tag, vr, at, value, length, buffer.loaded,
+            context.encoding, context.encoding, 0,
+        )  # fmt: skip
+        effects, self.effects = self.effects, outer
+        kept = tuple([chunk for chunk in chunks if chunk[0] not in context.inserted])
+        piece = Piece(buffer.data[at:end], tag, tag, kept, effects, kept)
+        depends = (tag >> 16 & 1 and context.keeps_private) or tag == sr.CONTENT_SEQUENCE
+        if not depends and piece.size <= LARGEST:
+            context.memory.remember(piece)
+        return piece
 
     def _dataset(
         self, at: int, bound: int, open_ended: bool, encoding: Encoding, target: Encoding, depth: int
-    ) -> tuple[list[Chunk], int]:
-        """One dataset from `at` to `bound`, or to its item delimiter when `open_ended`; chunks in tag order."""
-        buffer, rules, counts = self.buffer, self.profile.rules, self.counts
+    ) -> tuple[list[Element], int]:
+        """One item's dataset from `at` to `bound`, or to its delimiter when `open_ended`; chunks in tag order."""
+        buffer, rules, charset = self.buffer, self.rules, self.charset
         data, header = buffer.data, buffer.header
-        same, explicit, unpack = encoding == target, not encoding.implicit, encoding.structs[0].unpack_from
-        chunks: list[Chunk] = []
-        private, creators = self.profile.private, dict[int, bytes]()
-        previous, ordered = -1, True
+        explicit, unpack = not encoding.implicit, encoding.structs[0].unpack_from
+        chunks: list[Element] = []
+        creators: dict[int, bytes] = {}
         while at < bound or open_ended or bound == buffer.loaded < buffer.size:
-            start = at
-            value = at + 8
+            value, vr = at + 8, b""
             if explicit and value <= bound:
                 group, number, vr, length = unpack(data, at)
                 tag = group << 16 | number
-            else:
-                vr = b""
             if vr not in SHORT_VRS:
-                try:
-                    tag, vr, value, length = header(at, bound, encoding)
-                except CannotDeidentify:
-                    if depth == 0 and not data[at:].strip(b"\0"):
-                        break
-                    raise
+                tag, vr, value, length = header(at, bound, encoding)
                 if tag == ITEM_END and open_ended:
                     at = value
                     break
-            at = value + length
-            nested_pixels = False
-            if tag >= LAST:
-                if depth == 0:
-                    if tag in PIXELS:
-                        self.pixels = (tag, vr, value, length)
-                        break
-                    if tag == TRAILING_PADDING:
-                        break
-                else:
-                    nested_pixels = tag in PIXELS
-            if length == UNDEFINED:
-                at = bound
-            elif at > bound:
-                raise self._located(buffer.beyond(at, bound), tag)
-            # Pixels in an item are a thumbnail of pixels that nobody looked at.
-            rule = None if nested_pixels else rules.get(tag)
-            if rule is None:
-                if private and tag >> 16 & 1:
-                    chunk, at = self._private(creators, chunks, tag, vr, value, length, at, encoding, target, depth)
-                else:
-                    rule = PRIVATE if tag >> 16 & 1 else UNKNOWN
-                    if tag >> 16 == 0xFFFE:
-                        raise CannotDeidentify("structure", "a delimiter stands outside a sequence")
-                    counts[rule.code] += 1
-                    if length == UNDEFINED:
-                        at = buffer.skip(value, bound, IMPLICIT_LE if vr == b"UN" else encoding)
-                    continue
-            elif rule.act is KEEP and length != UNDEFINED and vr != b"SQ":
-                chunk = self._keep(rule, tag, vr, start, value, at, same, target)
-                if depth == 0 and tag in CAPTURED:
-                    self.captured[tag] = data[value:at]
-            elif rule.act is WALK or rule.act is CODE or vr == b"SQ" or length == UNDEFINED:
-                try:
-                    chunk, at = self._sequence(rule, tag, vr, value, length, at, encoding, target, depth)
-                except CannotDeidentify as refusal:
-                    raise refusal if refusal.steps and refusal.steps[0][0] == tag else refusal.within(tag) from None
-            else:
-                counts[rule.code] += 1
-                chunk = self._replace(rule, tag, vr, data[value:at], target, depth)
-            if chunk is not None:
-                chunks.append((tag, chunk))
-                if tag <= previous:
-                    ordered = False
-                previous = tag
-        if not ordered:
+            at = self._element(
+                chunks, creators, rules, tag, vr, at, value, length, bound, encoding, target, depth
+            )  # fmt: skip
+            if tag == CHARACTER_SET:
+                self.charset = data[value:at].strip(b"\0 ")
+        self.charset = charset
+        if any(after[0] <= before[0] for before, after in pairwise(chunks)):
             chunks = sorted(dict(chunks).items())
         return chunks, at
 
-    @staticmethod
-    def _located(problem: Exception, tag: int) -> Exception:
-        return problem.within(tag) if isinstance(problem, CannotDeidentify) else problem
-
-    def _keep(
-        self, rule: Rule, tag: int, vr: bytes, start: int, value: int, end: int, same: bool, target: Encoding
-    ) -> bytes | None:
-        """A kept element as its own bytes, unless its VR or its value is not what it must be."""
-        data = self.buffer.data
-        if not vr:
-            vr = rule.vrs[0]
-        elif vr not in rule.accepted or vr == b"UN":
-            size = UN_SIZES.get(rule.vrs[0])
-            if vr != b"UN" or not target.little:
-                self.counts["X"] += 1
-                return None
-            if not size or (end - value) % size:
-                self.counts["Z"] += 1
-                return element(tag, rule.vrs[0], b"", target)
-            vr, same = rule.vrs[0], False
-        # A code written as LO or SH is still a code; nothing is longer than its VM allows.
-        checked = b"CS" if rule.vrs[0] == b"CS" else vr
-        check = CHECKS.get(checked)
-        if check is not None and not check(data[value:end]):
-            self.counts["Z"] += 1
-            return element(tag, vr, cleaned(checked, data[value:end]), target)
-        if rule.most and end - value > rule.most * LONGEST.get(vr, end):
-            self.counts["Z"] += 1
-            return element(tag, vr, b"", target)
-        self.counts[rule.code] += 1
-        return data[start:end] if same else element(tag, vr, data[value:end], target)
-
-    def _replace(self, rule: Rule, tag: int, vr: bytes, value: bytes, target: Encoding, depth: int) -> bytes | None:
-        """The element after any action but keeping and walking; None when it goes."""
-        if tag in IDENTIFYING:
-            self.identifying.add((tag, value))
-        if depth == 0 and tag in CAPTURED:
-            self.captured[tag] = value
+    def _element(
+        self, chunks: list[Element], creators: dict[int, bytes], rules: dict[int, Rule], tag: int, vr: bytes,
+        start: int, value: int, length: int, bound: int, encoding: Encoding, target: Encoding, depth: int,
+    ) -> int:  # fmt: skip
+        """Append what becomes of one element to `chunks`; where the element ends."""
+        buffer = self.buffer
+        end = bound if length == UNDEFINED else value + length
+        if end > bound:
+            raise _located(buffer.beyond(end, bound), tag)
+        # Pixels in an item are a thumbnail of pixels that nobody looked at.
+        rule = None if tag in PIXELS else rules.get(tag)
+        if rule is None:
+            return self._unlisted(chunks, creators, tag, vr, value, length, end, encoding, target, depth)
         act = rule.act
-        if act is DROP:
-            return None
-        if act is REFUSE:
-            raise CannotDeidentify("encapsulated-document", "an encapsulated document is not cleaned", ((tag, None),))
-        if act is REFUSE_YES:
-            if value.strip(b"\0 ").upper() == b"YES":
-                raise CannotDeidentify("burned-in", "identity stands in the pixels", ((tag, None),))
-            act = rule.otherwise
-        if act is REFUSE_BITS:
-            bits = int.from_bytes(value[:2], "little" if target.little else "big")
-            if bits > 1:
-                raise CannotDeidentify("overlay-in-pixels", "an overlay stands in the pixel data", ((tag, None),))
-            return None
-        if vr in rule.accepted and vr != b"UN":
-            written_vr = vr
-        elif rule.vrs:
-            written_vr = rule.vrs[0]
+        chunk: bytes | None
+        if act is KEEP and length != UNDEFINED and vr != b"SQ":
+            chunk = single.kept(self, rule, tag, vr, start, value, end, encoding == target, target)
+            if depth == 0 and tag in self.wanted:
+                self.effects.captured[tag] = buffer.data[value:end]
+            if tag in IDENTIFYING:
+                self.effects.identifying.add((tag, buffer.data[value:end]))
+        elif act is WALK or act is CODE or vr == b"SQ" or length == UNDEFINED:
+            try:
+                chunk, end = self._sequence(rule, tag, vr, start, value, length, end, encoding, target, depth)
+            except CannotDeidentify as refusal:
+                raise refusal if refusal.steps and refusal.steps[0][0] == tag else refusal.within(tag) from None
         else:
-            return None
-        replaced = self._value(act, rule, tag, written_vr, value)
-        return None if replaced is None else element(tag, written_vr, replaced, target)
+            self.count(rule.code)
+            chunk = single.changed(self, rule, tag, vr, buffer.data[value:end], target, depth)
+        if chunk is not None:
+            chunks.append((tag, chunk))
+        return end
 
-    def _value(self, act: Act, rule: Rule, tag: int, vr: bytes, value: bytes) -> bytes | None:
-        if act is DROP:
-            return None
-        if act is UID:
-            if tag in INSTANCE_UIDS:
-                return uids.new_uid(self.key, value.strip(uids.PADDING)) if value.strip(uids.PADDING) else b""
-            return uids.replace(self.key, value)
-        if act is CLASS_UID:
-            return uids.replace_instances_only(self.key, value)
-        if act is DATE and vr in (b"DA", b"DT"):
-            moved = dates.shift(value, self.days, vr)
-            if moved is not None:
-                self.written_dates.add(moved)
-                return moved
-        elif (act is TIME and dates.is_time(value)) or (act is VERSION and dates.is_datetime(value)):
-            return value
-        elif act is KEEP:
-            check = CHECKS.get(vr)
-            return value if check is None or check(value) else b""
-        if act is DUMMY or (rule.otherwise is DUMMY and act is not EMPTY):
-            return DUMMIES[vr]
-        return b""
+    def count(self, code: str) -> None:
+        """One more element under this action code."""
+        counts = self.effects.counts
+        counts[code] = counts.get(code, 0) + 1
+
+    def _unlisted(
+        self, chunks: list[Element], creators: dict[int, bytes], tag: int, vr: bytes, value: int, length: int, end: int,
+        encoding: Encoding, target: Encoding, depth: int,
+    ) -> int:  # fmt: skip
+        """A private element, which may be kept, or one that nobody defines, which goes."""
+        if tag >> 16 == 0xFFFE:
+            raise CannotDeidentify("structure", "a delimiter stands outside a sequence")
+        if tag >> 16 & 1 and self.context.keeps_private:
+            found = private.Found(tag, vr, value, length, end)
+            return private.treated(self, chunks, creators, found, encoding, target, depth)
+        self.count("X")
+        if length == UNDEFINED:
+            return self.buffer.skip(value, end, IMPLICIT_LE if vr == b"UN" else encoding)
+        return end
 
     def _sequence(
+        self, rule: Rule, tag: int, vr: bytes, start: int, value: int, length: int, end: int, encoding: Encoding,
+        target: Encoding, depth: int,
+    ) -> tuple[bytes | None, int]:  # fmt: skip
+        """A sequence inside an item that stood there before is taken over; any other is walked."""
+        small = depth > 0 and SMALL <= end - start <= REPEATED and length != UNDEFINED and self.path is sr.ROOT
+        if not small:
+            return self.sequence(rule, tag, vr, value, length, end, encoding, target, depth)
+        key = (self.buffer.data[start:end], depth, self.charset, encoding, id(self.rules))
+        known = self.context.memory.nested.get(key)
+        if known is None:
+            outer, self.effects = self.effects, Effects()
+            chunk, _ = self.sequence(rule, tag, vr, value, length, end, encoding, target, depth)
+            known, self.effects = (chunk, self.effects), outer
+            self.context.memory.keep_nested(key, end - start, known)
+        self.effects.add(known[1])
+        return known[0], end
+
+    def sequence(
         self, rule: Rule, tag: int, vr: bytes, value: int, length: int, end: int, encoding: Encoding,
         target: Encoding, depth: int,
     ) -> tuple[bytes | None, int]:  # fmt: skip
@@ -257,23 +238,28 @@ class Walk:
         if is_sequence and (rule.act is WALK or tag in IDENTIFYING):
             if not target.little and vr == b"UN":
                 raise CannotDeidentify("un-sequence", "a sequence as UN in a big-endian dataset", ((tag, None),))
+            outer = self.rules
+            self.rules = self.context.within.get(tag, outer)
             content, end = self._items(tag, value, end, open_ended, inner, target, depth + 1)
+            self.rules = outer
         else:
             content = b""
             if open_ended:
                 end = self.buffer.skip(value, end, inner)
-        self.counts[rule.code] += 1
+        self.count(rule.code)
         if not is_sequence or rule.act is DROP:
             return None, end
         if rule.act is CODE:
             content = item(
-                element(CODE_VALUE, b"SH", TEXT, target)
-                + element(CODE_SCHEME, b"SH", b"99FIONA", target)
-                + element(0x00080104, b"LO", TEXT, target),
+                element(codes.VALUE, b"SH", TEXT, target)
+                + element(codes.SCHEME, b"SH", b"99FIONA", target)
+                + element(codes.MEANING, b"LO", TEXT, target),
                 target,
             )
         elif rule.act is not WALK:
             content = b""
+        if depth == 0 and tag in self.wanted:
+            self.effects.captured[tag] = content
         return element(tag, b"SQ", content, target), end
 
     def _looks_explicit(self, at: int, end: int) -> bool:
@@ -288,7 +274,7 @@ class Walk:
         """Every item rewritten; items of structured reports whose concept must go are left out."""
         if depth > MAX_DEPTH:
             raise CannotDeidentify("nesting", f"sequences are nested more than {MAX_DEPTH} deep")
-        buffer = self.buffer
+        buffer, path = self.buffer, self.path
         items: list[bytes] = []
         index = 0
         while at < bound or open_ended:
@@ -301,58 +287,34 @@ class Walk:
             end = bound if length == UNDEFINED else at + length
             if end > bound:
                 raise buffer.beyond(end, bound)
+            self.items += 1
+            if self.items > MOST_ITEMS or len(self.effects.identifying) > MOST_IDENTIFYING:
+                raise CannotDeidentify("too-many-items", "the header has more items or identities than an object has")
+            if tag == sr.CONTENT_SEQUENCE:
+                self.path = (*path, index + 1)
             try:
                 chunks, at = self._dataset(at, end, length == UNDEFINED, encoding, target, depth)
             except CannotDeidentify as refusal:
                 raise refusal.within(tag, index) from None
-            if tag != CONTENT_SEQUENCE or not self._concept_goes(chunks, target):
-                items.append(item(b"".join([chunk for _, chunk in chunks]), target))
+            settled = self._settled(tag, chunks, target)
+            if settled is not None:
+                items.append(item(b"".join([chunk for _, chunk in settled]), target))
             index += 1
+        self.path = path
         return b"".join(items), at
 
-    def _concept_goes(self, chunks: list[Chunk], target: Encoding) -> bool:
-        """Whether E.3.4-1 removes the content item with this concept name."""
-        name = next((chunk for tag, chunk in chunks if tag == CONCEPT_NAME), None)
-        if name is None:
-            return False
-        start = (8 if target.implicit else 12) + 8
-        code = elements(name, target, start, (CODE_VALUE, CODE_SCHEME)) if len(name) > start else {}
-        value, scheme = (code.get(tag, b"").strip(b"\0 ") for tag in (CODE_VALUE, CODE_SCHEME))
-        return (value, scheme) in self.profile.removed_concepts
-
-    def _private(
-        self, creators: dict[int, bytes], chunks: list[Chunk], tag: int, vr: bytes, value: int, length: int, end: int,
-        encoding: Encoding, target: Encoding, depth: int,
-    ) -> tuple[bytes | None, int]:  # fmt: skip
-        """A private element: kept when its creator's element is on the Standard's safe list, by creator not block."""
-        data, number = self.buffer.data, tag & 0xFFFF
-        if 0x10 <= number <= 0xFF and length != UNDEFINED:
-            creators[tag] = data[value:end].strip(b"\0 ")
-            self.counts["X"] += 1
-            return None, end
-        holder = tag & 0xFFFF0000 | number >> 8
-        creator = creators.get(holder, b"")
-        safe = self.profile.private.get((tag >> 16, number & 0xFF, creator), b"")
-        size = NUMERIC_SIZES.get(safe, 1)
-        usable = safe in SAFE_PRIVATE_VRS and vr in (safe, b"")
-        if vr == b"UN" and target.little:
-            usable = safe in SAFE_PRIVATE_VRS - {b"CS"}
-        if usable and safe == b"SQ":
-            rule = Rule(WALK, "C", "E.3.10-1", (b"SQ",), frozenset((b"SQ",)), DROP)
-            chunk, end = self._sequence(rule, tag, vr, value, length, end, encoding, target, depth)
-        elif usable and length != UNDEFINED and length % size == 0 and CHECKS.get(safe, _anything)(data[value:end]):
-            self.counts["C"] += 1
-            chunk = element(tag, safe, data[value:end], target)
-        else:
-            self.counts["X"] += 1
-            if length == UNDEFINED:
-                end = self.buffer.skip(value, end, IMPLICIT_LE if vr == b"UN" else encoding)
-            return None, end
-        if creators.get(~holder) is None:
-            creators[~holder] = creator
-            chunks.append((holder, element(holder, b"LO", creator, target)))
-        return chunk, end
+    def _settled(self, tag: int, chunks: list[Element], target: Encoding) -> list[Element] | None:
+        """An item after what only the whole item can tell: codes by their scheme, report items by their concept."""
+        if tag == sr.CONTENT_SEQUENCE:
+            self.references = self.references or any(tag == sr.REFERENCED_ITEM for tag, _ in chunks)
+            settled = sr.settled(self.context, chunks, target, self.charset, self.references)
+            if settled is None:
+                self.removed.add(self.path)
+            return settled
+        if chunks and chunks[0][0] in SETTLED:
+            return codes.settled(self.context, chunks, target, self.charset)
+        return chunks
 
 
-def _anything(_: bytes) -> bool:
-    return True
+def _located(problem: Exception, tag: int) -> Exception:
+    return problem.within(tag) if isinstance(problem, CannotDeidentify) else problem

@@ -1,5 +1,6 @@
 """The file as it came: where its dataset begins, how it is encoded, and its bytes on demand."""
 
+import errno
 import os
 import stat
 import tempfile
@@ -28,6 +29,8 @@ HEADER_LIMIT: Final = 64 * 1024 * 1024
 META_LIMIT: Final = 1024 * 1024
 INFLATED_LIMIT: Final = 1024 * 1024 * 1024
 DIRECTORY_CLASS: Final = b"1.2.840.10008.1.3.10"
+# What open(2) says of a socket, a link to itself, a path through a file.
+NO_FILE: Final = frozenset((errno.ENXIO, errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG))
 TRANSFER_SYNTAX, MEDIA_CLASS = 0x00020010, 0x00020002
 
 
@@ -75,11 +78,19 @@ def read_at(fd: int, offset: int, count: int) -> bytes:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """The file at `path`, inflated into an unnamed temporary file when it is deflated."""
+    """The file at `path`, inflated into an unnamed temporary file when it is deflated.
+
+    A file that is gone is refused. What else the file system says (too many files, a stale handle, an error of the
+    disk) is no fault of the object: OSError goes to the caller, who may try again.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise CannotDeidentify("missing", "the file is gone from the archive") from None
     except OSError as problem:
-        raise CannotDeidentify("unreadable", f"the file cannot be opened (errno {problem.errno})") from None
+        if problem.errno in NO_FILE:
+            raise CannotDeidentify("unreadable", "not a regular file") from None
+        raise
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):

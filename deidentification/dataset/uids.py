@@ -1,11 +1,16 @@
-"""UIDs: keyed, deterministic, under 2.25; those that the Standard defines stay as they are."""
+"""UIDs: deterministic in a project, keyed under 2.25 or as the original made them; the Standard's own ones stay."""
 
+import hashlib
 import hmac
 import re
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Final, Literal
 
 from pydicom._uid_dict import UID_dictionary
+
+Scheme = Literal["keyed", "original"]
+Mapped = Callable[[bytes], bytes]
 
 STANDARD: Final = frozenset(uid.encode() for uid in UID_dictionary)
 VALID: Final = re.compile(rb"[0-9]+(\.[0-9]+)+")
@@ -13,6 +18,9 @@ VALID: Final = re.compile(rb"[0-9]+(\.[0-9]+)+")
 STANDARD_SHAPE: Final = re.compile(rb"1\.2\.840\.10008(\.(0|[1-9][0-9]{0,3})){1,10}")
 VENDOR_CLASS_ROOTS: Final = (b"1.3.12.2.1107.5.9.", b"1.2.840.113619.4.", b"1.3.46.670589.")
 PADDING: Final = b"\0 "
+ORIGINAL_ROOT: Final = "1.3.6.1.4.1.45037."
+ORIGINAL_DIGITS: Final = str.maketrans("0123456789abcdef", "0123456789012345")
+ORIGINAL_LENGTH: Final = 63
 
 
 def is_valid(uid: bytes) -> bool:
@@ -20,6 +28,7 @@ def is_valid(uid: bytes) -> bool:
     return len(uid) <= 64 and VALID.fullmatch(uid) is not None
 
 
+@lru_cache(maxsize=1024)
 def is_class(uid: bytes) -> bool:
     """A UID that names a kind (SOP class, syntax, context), not a thing: the Standard's own and the known vendors'."""
     if uid in STANDARD or STANDARD_SHAPE.fullmatch(uid):
@@ -37,17 +46,34 @@ def new_uid(key: bytes, uid: bytes) -> bytes:
     return b"2.25.%d" % number
 
 
-def replace(key: bytes, value: bytes) -> bytes:
+@lru_cache(maxsize=8192)
+def original_uid(project: bytes, uid: bytes) -> bytes:
+    """The UID that the original system gave: SHA-256 of the stored bytes and the project's name, in decimal digits.
+
+    It has no key, and its last component may begin with a zero (PS3.5 9.1 forbids that): both as the original did,
+    or a study that is already in a research PACS would get another UID. Stored bytes are of even length.
+    """
+    stored = uid + b"\0" if len(uid) % 2 else uid
+    digest = hashlib.sha256(stored + project).hexdigest()
+    return (ORIGINAL_ROOT + digest.translate(ORIGINAL_DIGITS))[:ORIGINAL_LENGTH].encode()
+
+
+def mapped_by(scheme: Scheme, key: bytes, project: str) -> Mapped:
+    """How a project's UIDs are made."""
+    return partial(new_uid, key) if scheme == "keyed" else partial(original_uid, project.encode())
+
+
+def replace(new: Mapped, value: bytes) -> bytes:
     """Map every component of a UI value; the Standard's own and empty ones stay."""
     return b"\\".join(
-        part if not part or part in STANDARD else new_uid(key, part)
+        part if not part or part in STANDARD else new(part)
         for part in (part.strip(PADDING) for part in value.split(b"\\"))
     )
 
 
-def replace_instances_only(key: bytes, value: bytes) -> bytes:
+def replace_instances_only(new: Mapped, value: bytes) -> bytes:
     """Map what is not a class UID, for attributes that hold class UIDs."""
     return b"\\".join(
-        part if not part or is_class(part) else new_uid(key, part)
+        part if not part or is_class(part) else new(part)
         for part in (part.strip(PADDING) for part in value.split(b"\\"))
     )

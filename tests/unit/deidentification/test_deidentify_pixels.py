@@ -25,6 +25,10 @@ def fragment(content: bytes) -> bytes:
     return b"\xfe\xff\x00\xe0" + struct.pack("<L", len(content)) + content
 
 
+# Two segments, each a run of 16 equal bytes: the image of `ct` (PS3.5 Annex G).
+RUNS = struct.pack("<16L", 2, 64, 66, *[0] * 13) + b"\xf1\1\xf1\2"
+
+
 def encapsulated(syntax: str, *fragments: bytes, end: bytes = END) -> bytes:
     """A CT whose pixel data is an empty offset table and the fragments."""
     data = ct()
@@ -101,7 +105,7 @@ def test_jpeg_2000_comments_of_both_headers_become_zeros(bench: Bench) -> None:
 
 
 def test_nothing_follows_the_sequence_delimiter(bench: Bench) -> None:
-    content = encapsulated(RLELossless, b"\1" * 70, b"\2" * 9)
+    content = encapsulated(RLELossless, RUNS)
     output = bench.written(content + raw(0x00100010, b"PN", CANARY) + CANARY)
     assert output.endswith(content[content.rindex(b"\xe0\x7f\x10\0OB") :])
 
@@ -109,9 +113,9 @@ def test_nothing_follows_the_sequence_delimiter(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
-        (encapsulated(RLELossless, b"\1" * 70, end=b""), "truncated"),
-        (encapsulated(RLELossless, b"\1" * 70, end=b"\xfe\xff\x00\xe0\xff\xff\0\0"), "truncated"),
-        (encapsulated(RLELossless, b"\1" * 70, end=raw(0x00100010, b"PN", CANARY)), "truncated"),
+        (encapsulated(RLELossless, RUNS, end=b""), "truncated"),
+        (encapsulated(RLELossless, RUNS, end=b"\xfe\xff\x00\xe0\xff\xff\0\0"), "truncated"),
+        (encapsulated(RLELossless, RUNS, end=raw(0x00100010, b"PN", CANARY)), "truncated"),
         (encapsulated("1.2.840.10008.1.2.1", b"\1" * 70), "pixel-encapsulation"),
         (encapsulated(JPEGBaseline8Bit, b"\xff\xd8" + segment(0xFE, CANARY)[:10]), "compressed-header"),
         (encapsulated(JPEGBaseline8Bit, b"\xff\xd8" + JFIF), "compressed-header"),
@@ -130,7 +134,7 @@ def test_offset_table_of_text_is_refused(bench: Bench) -> None:
 
 
 def test_copy_without_the_kernel_is_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = encoded(ct(PixelData=os.urandom(3_000_000)))
+    content = encoded(ct(Rows=3000, Columns=2000, PixelData=os.urandom(12_000_000)))
     by_kernel = bench.written(content)
 
     def refused(*_: object, **__: object) -> int:
@@ -162,7 +166,7 @@ def test_headers_longer_than_the_first_read_are_walked(bench: Bench) -> None:
 
 def test_a_large_object_needs_little_memory(tmp_path: Path) -> None:
     """200 MB of (sparse) pixels in a fresh process whose peak grows by less than 20 MB."""
-    content = encoded(ct())
+    content = encoded(ct(Rows=1024, Columns=1024, NumberOfFrames=LARGE // 1024**2 // 2))
     at = content.rindex(b"\xe0\x7f\x10\0OW")
     path = tmp_path / "large.dcm"
     with path.open("wb") as file:

@@ -102,4 +102,4 @@ def test_shift_is_of_the_participant() -> None:
 )
 def test_class_uids(uid: bytes, stays: bool) -> None:
     assert uids.is_class(uid) is stays
-    assert (uids.replace_instances_only(KEY, uid) == uid) is stays
+    assert (uids.replace_instances_only(uids.mapped_by("keyed", KEY, "P"), uid) == uid) is stays
