@@ -1,69 +1,106 @@
-"""What a worker process does: de-identify a batch, and be gone when its parent is gone.
+"""What a worker process does: de-identify instances of one series and count the attributes that are left.
 
-Imported by every worker at its start, so it imports the engine and nothing of the service around it.
+Imported by every worker, so it imports the engine and nothing of the service around it.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
-from dataclasses import dataclass
+import errno
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from deidentification import CannotDeidentify, Deidentified, Names, Profile, Subject, deidentify_all
+from deidentification import CannotDeidentify, Deidentified, LeftOut, Names, Profile, Subject, deidentify_all
+from deidentification.pixels.findings import Findings
+from deidentification.processes import Lost
+from deidentification.review import Kept, Tally
 
-GONE = "the file is gone from the archive [missing]"
+MISSING = CannotDeidentify("missing", "the file is gone from the archive")
+UNREADABLE = "unreadable"
+"""What the engine says of a file that cannot be opened: in the archive, the world's fault and not the file's."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one instance: a result, or the reason why it stays here."""
+    """What became of one instance: a result, or the reason why there is none.
+
+    Without a result it stays in quarantine, or was `left_out` by the profile; `rule` is the reason's short name.
+    """
 
     sop_instance_uid: str
     result: Deidentified | None = None
     reason: str = ""
     where: str = ""
+    rule: str = ""
+    left_out: bool = False
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True)
 class Work:
-    """Instances (SOP Instance UID, absolute path) of one series that become files in one folder."""
+    """Instances (SOP Instance UID, absolute path) of one series that become files in one folder.
+
+    `released` are the rules that a reviewer has waived, by source SOP Instance UID.
+    """
 
     sources: tuple[tuple[str, Path], ...]
     target: Path
     subject: Subject
     profile: Profile
+    released: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def follow_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and do not outlive it, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class Series:
+    """The task of one Work, in a worker; it lives as long as the process is given batches of it."""
 
-    def watch() -> None:
-        if (parent := multiprocessing.parent_process()) is not None:
-            parent.join()
-        os._exit(1)
+    def __init__(self, work: Work) -> None:
+        self.target, self.subject, self.profile = work.target, work.subject, work.profile
+        self.released = {path: work.released[uid] for uid, path in work.sources if uid in work.released}
+        self.kept = Kept()
 
-    threading.Thread(target=watch, name="parent watch", daemon=True).start()
+    def __call__(self, items: Iterator[tuple[str, Path]]) -> Iterator[Outcome]:
+        """One outcome per instance. OSError, when the archive cannot be read or the target not be written."""
+        asked: deque[tuple[str, bool]] = deque()
+
+        def present() -> Iterator[Path]:
+            for uid, path in items:
+                there = path.exists()
+                asked.append((uid, there))
+                if there:
+                    yield path
+
+        for result in deidentify_all(present(), self.target, self.subject, self.profile, by_instance, self.released):
+            yield from _missing(asked)
+            yield self._outcome(asked.popleft()[0], result)
+        yield from _missing(asked)
+
+    def _outcome(self, uid: str, result: Deidentified | CannotDeidentify | LeftOut) -> Outcome:
+        if isinstance(result, Deidentified):
+            self.kept.add(result)
+            return Outcome(uid, replace(result, elements=(), findings=None), findings=result.findings)
+        if result.rule == UNREADABLE:
+            raise OSError(errno.EIO, UNREADABLE)
+        return _refused(uid, result)
+
+    def harvest(self) -> Tally:
+        """The attributes that are left in what was written since."""
+        return self.kept.tally()
 
 
-def warm_up() -> None:
-    """In a worker: nothing but the imports that brought us here."""
+def _missing(asked: deque[tuple[str, bool]]) -> Iterator[Outcome]:
+    """The instances without a file that come next."""
+    while asked and not asked[0][1]:
+        yield _refused(asked.popleft()[0], MISSING)
 
 
-def deidentify_batch(work: Work) -> list[Outcome]:
-    """In a worker: one after the other; what an instance does to the engine stays with that instance."""
-    present = [(sop_instance_uid, path) for sop_instance_uid, path in work.sources if path.exists()]
-    results = deidentify_all([path for _, path in present], work.target, work.subject, work.profile, by_instance)
-    done = [_outcome(sop_instance_uid, result) for (sop_instance_uid, _), result in zip(present, results, strict=True)]
-    here = {sop_instance_uid for sop_instance_uid, _ in present}
-    return done + [Outcome(uid, reason=GONE) for uid, _ in work.sources if uid not in here]
+def _refused(uid: str, why: CannotDeidentify | LeftOut) -> Outcome:
+    left_out = isinstance(why, LeftOut)
+    where = "" if isinstance(why, LeftOut) else why.where
+    return Outcome(uid, reason=f"{why.reason} [{why.rule}]", where=where, rule=why.rule, left_out=left_out)
 
 
-def _outcome(sop_instance_uid: str, result: Deidentified | CannotDeidentify) -> Outcome:
-    if isinstance(result, CannotDeidentify):
-        return Outcome(sop_instance_uid, reason=f"{result.reason} [{result.rule}]", where=result.where)
-    return Outcome(sop_instance_uid, result)
+def settled(uid: str, answer: Outcome | Lost) -> Outcome:
+    """What a process answered, or why it could not."""
+    return answer if isinstance(answer, Outcome) else _refused(uid, CannotDeidentify(answer.rule, answer.reason))
 
 
 def by_instance(names: Names) -> PurePath:

@@ -1,14 +1,19 @@
 """What the anonymizer does when a transfer is asked for."""
 
+import asyncio
 import errno
 from collections.abc import Sequence
+from typing import Literal
 
 from prometheus_client import Counter, Histogram
-from sqlalchemy import select
 
-from deidentification import BUILT_IN, Subject
+from deidentification import Subject
+from services.anonymizer.asked import asked_for, in_quarantine
 from services.anonymizer.batch import Outcome, Work
-from services.anonymizer.workers import Workers, remove_strangers
+from services.anonymizer.findings import write_findings
+from services.anonymizer.kept import count_part
+from services.anonymizer.profiles import NoProfile, chosen
+from services.anonymizer.workers import Done, Workers, remove_strangers
 from shared.crypto import Vault
 from shared.database import Database, insert_new
 from shared.events import Event, SeriesAnonymized, TransferFailed, TransferRequested
@@ -16,7 +21,7 @@ from shared.handlers import Handlers, Retry
 from shared.log import logger
 from shared.manifest import Manifest, ManifestInstance, write_manifest
 from shared.store import Store
-from shared.tables import Instance, Project, QuarantinedInstance
+from shared.tables import Project, QuarantinedInstance
 
 handlers = Handlers()
 log = logger("anonymizer")
@@ -29,40 +34,46 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 async def anonymize(
     event: TransferRequested, database: Database, store: Store, vault: Vault, workers: Workers
 ) -> Sequence[Event]:
-    """De-identify one series for one project; every instance is written or quarantined, and both are counted."""
-    async with database.reading() as session:
-        project = await session.get(Project, event.project)
-        instances = (
-            await session.scalars(
-                select(Instance)
-                .where(Instance.series_instance_uid == event.series_instance_uid, Instance.revision == event.revision)
-                .order_by(Instance.sop_instance_uid)
-            )
-        ).all()
-    if project is None or event.profile not in BUILT_IN:
-        what = "project" if project is None else "profile"
-        return [TransferFailed(transfer=event.transfer, reason=f"there is no such {what}", refused=0)]
-    if len(instances) != event.instances:
-        raise Retry(f"catalogue has {len(instances)} instances of {event.instances}")
+    """De-identify one series for one project; each instance is written, left out or quarantined, and all is counted."""
+    try:
+        async with database.reading() as session:
+            project = await session.get(Project, event.project)
+            asked = await asked_for(session, event)
+            stays = await in_quarantine(session, event)
+            by = await chosen(session, event)
+    except NoProfile as error:
+        return [_failed(event, str(error))]
+    if project is None:
+        return [_failed(event, "there is no such project")]
+    if len(asked.instances) != event.instances:
+        raise Retry(f"catalogue has {len(asked.instances)} instances of {event.instances}")
     try:
         subject = Subject(event.project, event.participant, event.event, vault.decrypt_bytes(project.encrypted_key))
     except ValueError as error:
-        return [TransferFailed(transfer=event.transfer, reason=str(error), refused=0)]
+        return [_failed(event, str(error))]
     folder = store.anonymized(event.transfer, event.series_instance_uid, event.revision)
-    sources = tuple((instance.sop_instance_uid, store / instance.path) for instance in instances)
+    sources = tuple((uid, store / path) for uid, path in asked.instances if uid not in stays)
     try:
         with SECONDS.time():
-            outcomes = await workers.run(Work(sources, store / folder, subject, BUILT_IN[event.profile]))
-        manifest = _write_manifest(store, folder, subject, event, outcomes)
+            done = await workers.run(Work(sources, store / folder, subject, by.profile, asked.released))
+        manifest = _manifest(folder, subject, by.profile.uids, event, done.outcomes)
+        await asyncio.to_thread(_write, store, vault, folder, event, manifest, done.outcomes)
     except OSError as error:
         if error.errno in FULL:
             raise Retry("the disk is full", delay=60) from error
         raise
-    quarantined = await _quarantine(database, event, outcomes)
-    passed = len(outcomes) - quarantined
-    INSTANCES.labels("deidentified").inc(passed)
-    INSTANCES.labels("quarantined").inc(quarantined)
-    log.info("series de-identified", transfer=event.transfer, instances=passed, quarantined=quarantined)
+    quarantined = len(stays) + await _keep(database, event, done)
+    left_out = sum(outcome.left_out for outcome in done.outcomes)
+    passed = len(manifest.instances)
+    for outcome, number in (("deidentified", passed), ("quarantined", quarantined), ("left out", left_out)):
+        INSTANCES.labels(outcome).inc(number)
+    log.info(
+        "series de-identified",
+        transfer=event.transfer,
+        instances=passed,
+        quarantined=quarantined,
+        left_out=left_out,
+    )
     return [
         SeriesAnonymized(
             transfer=event.transfer,
@@ -71,22 +82,38 @@ async def anonymize(
             project=event.project,
             series_instance_uid=event.series_instance_uid,
             revision=event.revision,
-            target_study_instance_uid=subject.new_uid(event.study_instance_uid),
-            manifest=manifest,
+            target_study_instance_uid=manifest.study_instance_uid,
+            manifest=f"{folder}/manifest.json",
             instances=passed,
             quarantined=quarantined,
+            left_out=left_out,
+            profile_version=by.version,
+            profile_digest=by.digest,
         )
     ]
 
 
-def _write_manifest(
-    store: Store, folder: str, subject: Subject, event: TransferRequested, outcomes: Sequence[Outcome]
-) -> str:
-    """Say which files count; whatever else an interrupted run left in the folder goes."""
+def _failed(event: TransferRequested, reason: str) -> TransferFailed:
+    return TransferFailed(transfer=event.transfer, reason=reason, refused=0)
+
+
+def _manifest(
+    folder: str,
+    subject: Subject,
+    scheme: Literal["keyed", "original"],
+    event: TransferRequested,
+    outcomes: Sequence[Outcome],
+) -> Manifest:
+    """Which files count. Study and series are called what the engine has called them, when there is a file at all."""
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    manifest = Manifest(
-        study_instance_uid=subject.new_uid(event.study_instance_uid),
-        series_instance_uid=subject.new_uid(event.series_instance_uid),
+    study, series = (
+        (results[0].study_instance_uid, results[0].series_instance_uid)
+        if results
+        else (subject.new_uid(event.study_instance_uid, scheme), subject.new_uid(event.series_instance_uid, scheme))
+    )
+    return Manifest(
+        study_instance_uid=study,
+        series_instance_uid=series,
         instances=tuple(
             ManifestInstance(
                 path=f"{folder}/{result.path}",
@@ -98,14 +125,30 @@ def _write_manifest(
             for result in results
         ),
     )
-    path = f"{folder}/manifest.json"
-    remove_strangers(store / folder, {str(result.path) for result in results} | {"manifest.json"})
-    write_manifest(store, path, manifest)
-    return path
 
 
-async def _quarantine(database: Database, event: TransferRequested, outcomes: Sequence[Outcome]) -> int:
-    """Keep the reason of each instance that stays; how many there are."""
+def _write(
+    store: Store,
+    vault: Vault,
+    folder: str,
+    event: TransferRequested,
+    manifest: Manifest,
+    outcomes: Sequence[Outcome],
+) -> None:
+    """Findings and manifest; whatever else an interrupted run left in the folder goes."""
+    found = {
+        outcome.result.sop_instance_uid: outcome.findings
+        for outcome in outcomes
+        if outcome.result is not None and outcome.findings is not None
+    }
+    write_findings(store, vault, event, found)
+    files = {each.path.rpartition("/")[2] for each in manifest.instances}
+    remove_strangers(store / folder, files | {"manifest.json"})
+    write_manifest(store, f"{folder}/manifest.json", manifest)
+
+
+async def _keep(database: Database, event: TransferRequested, done: Done) -> int:
+    """Note what is left in what passes, and the reason of each instance that stays; how many those are."""
     rows = [
         {
             "transfer": event.transfer,
@@ -113,12 +156,14 @@ async def _quarantine(database: Database, event: TransferRequested, outcomes: Se
             "series_instance_uid": event.series_instance_uid,
             "revision": event.revision,
             "project": event.project,
+            "rule": outcome.rule[:40],
             "reason": outcome.reason[:300],
             "where": outcome.where[:300],
         }
-        for outcome in outcomes
-        if outcome.result is None
+        for outcome in done.outcomes
+        if outcome.result is None and not outcome.left_out
     ]
     async with database.session() as session:
+        await count_part(session, event, done.kept)
         await insert_new(session, QuarantinedInstance, rows)
     return len(rows)

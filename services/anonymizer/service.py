@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from deidentification.processes import Limits
 from services.anonymizer.handlers import handlers
 from services.anonymizer.settings import AnonymizerSettings
 from services.anonymizer.workers import Workers
@@ -15,7 +16,8 @@ settings = AnonymizerSettings()
 @asynccontextmanager
 async def open_workers(_: Context) -> AsyncIterator[Resources]:
     """Keep the worker processes for as long as the service runs."""
-    workers = Workers(settings.workers, settings.batch)
+    limits = Limits(seconds=settings.time_limit, megabytes=settings.memory)
+    workers = Workers(settings.workers, settings.batch, limits)
     try:
         yield {Workers: workers}
     finally:

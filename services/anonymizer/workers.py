@@ -1,57 +1,68 @@
-"""De-identification in processes of its own: off the event loop and on all cores."""
+"""De-identification in processes of its own: off the event loop, on all cores, each instance at its own risk."""
 
 import asyncio
-import multiprocessing
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import errno
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from services.anonymizer.batch import Outcome, Work, deidentify_batch, follow_parent, warm_up
+from deidentification.processes import Broken, Limits, Processes
+from deidentification.review import Kept, KeptRow
+from services.anonymizer.batch import Outcome, Series, Work, settled
 from shared.handlers import Retry
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of every instance of a Work, in its order, and the attributes that are left in the results."""
+
+    outcomes: list[Outcome]
+    kept: list[KeptRow]
 
 
 class Workers:
-    """A pool of processes, made anew when one of them dies."""
+    """The processes that de-identify, for as long as the service runs."""
 
-    def __init__(self, count: int, batch: int) -> None:
-        self._count = count
+    def __init__(self, count: int, batch: int, limits: Limits | None = None) -> None:
         self._batch = batch
-        self._pool = self._open()
+        self._processes = Processes(count, limits or Limits())
 
-    def _open(self) -> ProcessPoolExecutor:
-        """The processes, started now so that the first series does not wait for them."""
-        pool = ProcessPoolExecutor(
-            self._count, mp_context=multiprocessing.get_context("spawn"), initializer=follow_parent
-        )
-        for _ in range(self._count):
-            pool.submit(warm_up)
-        return pool
+    async def run(self, work: Work) -> Done:
+        """Do the work. An instance that crashes, hangs or fills its process is quarantined; the others go on.
 
-    async def run(self, work: Work) -> list[Outcome]:
-        """Do the work; Retry when a process died over it."""
-        loop = asyncio.get_running_loop()
-        batches = [
-            Work(sources, work.target, work.subject, work.profile) for sources in _batches(work.sources, self._batch)
-        ]
-        pool = self._pool
-        try:
-            done = await asyncio.gather(*(loop.run_in_executor(pool, deidentify_batch, batch) for batch in batches))
-        except BrokenProcessPool as error:
-            if self._pool is pool:
-                self._pool = self._open()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise Retry("a de-identifying process died") from error
-        return [outcome for outcomes in done for outcome in outcomes]
+        Retry when the archive cannot be read or processes cannot live, OSError when the disk is full.
+        """
+        batches = [work.sources[start : start + self._batch] for start in range(0, len(work.sources), self._batch)]
+        futures = [asyncio.wrap_future(future) for future in self._processes.run(Series(work), batches)]
+        # All of them are waited for: a work that is tried again must not meet itself.
+        ended = await asyncio.gather(*futures, return_exceptions=True)
+        _complain([end for end in ended if isinstance(end, BaseException)])
+        outcomes: list[Outcome] = []
+        kept = Kept()
+        for batch, end in zip(batches, ended, strict=True):
+            if not isinstance(end, BaseException):
+                outcomes += [settled(uid, answer) for (uid, _), answer in zip(batch, end.answers, strict=True)]
+                for tally in end.harvests:
+                    kept.take(tally)
+        return Done(outcomes, kept.rows())
 
     def close(self) -> None:
-        """End the processes."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the processes; what they are at will be done again."""
+        self._processes.close()
 
 
-def _batches(sources: Sequence[tuple[str, Path]], size: int) -> Iterable[tuple[tuple[str, Path], ...]]:
-    return (tuple(sources[start : start + size]) for start in range(0, len(sources), size))
+def _complain(problems: Sequence[BaseException]) -> None:
+    """Raise what is to be made of the first of the problems."""
+    for problem in problems:
+        if isinstance(problem, OSError) and problem.errno not in FULL:
+            name = errno.errorcode.get(problem.errno or 0, "an error without a number")
+            raise Retry(f"the store cannot be read or written ({name})") from problem
+        if isinstance(problem, Broken):
+            raise Retry("de-identifying processes die before they do anything") from problem
+        raise problem
 
 
 def remove_strangers(folder: Path, kept: set[str]) -> None:

@@ -1,0 +1,1 @@
+"""What became of a folder: the account that is stored as JSON, and the page that a data-protection officer reads."""
