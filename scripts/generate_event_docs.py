@@ -1,5 +1,6 @@
 """Write docs/events.md from the models: `python -m scripts.generate_event_docs`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def described(schema: dict[str, Any]) -> list[str]:
     """A table of the fields of a model's JSON schema."""
     lines = ["| field | type | meaning |", "|---|---|---|"]
     for name, field in schema["properties"].items():
-        default = f" (default `{field['default']}`)" if "default" in field else ""
+        default = f" (default `{json.dumps(field['default'])}`)" if "default" in field else ""
         lines.append(f"| `{name}` | {kind(field)} | {field.get('description', '')}{default} |")
     return lines
 
@@ -31,6 +32,10 @@ def kind(field: dict[str, Any]) -> str:
     """The type of a field in words."""
     if "$ref" in field:
         return f"`{field['$ref'].rsplit('/', 1)[-1]}`"
+    if "anyOf" in field:
+        return " or ".join(kind(each) for each in field["anyOf"])
+    if "enum" in field:
+        return " or ".join(f"`{each}`" for each in field["enum"])
     if field.get("type") == "array":
         return f"list of {kind(field['items'])}"
     return str(field.get("type", "any"))

@@ -5,7 +5,7 @@ trace or a dead-letter list). A participant here is always the pseudonym under w
 somebody. A field with a default may be added; any other change is a new version beside the old one.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -104,18 +104,20 @@ class TransferRequested(Event):
     participant: str
     event: str
     destinations: tuple[str, ...]
-    profile: str
+    profile: str = Field(description="name of the profile")
     study_instance_uid: str
     series_instance_uid: str
     revision: int
     instances: int
+    profile_version: int = Field(default=0, description="version of the project's own profile; 0: a built-in one")
+    review: str | None = Field(default=None, description="only the instances that this review of quarantine names")
 
     def key(self) -> str:
         return f"{self.transfer}:{self.series_instance_uid}:{self.revision}"
 
 
 class SeriesAnonymized(Event):
-    """A part of a transfer is de-identified; what could not be is in quarantine, and both are counted."""
+    """A part of a transfer is de-identified; what could not be is in quarantine, and all is counted."""
 
     name: ClassVar[str] = "series.anonymized.v1"
     transfer: str
@@ -128,6 +130,9 @@ class SeriesAnonymized(Event):
     manifest: str = Field(description="store-relative path of the JSON list of the de-identified instances")
     instances: int = Field(description="de-identified and written")
     quarantined: int
+    left_out: int = Field(default=0, description="what the profile leaves out: neither written nor quarantined")
+    profile_version: str = Field(default="", description="of the profile that was applied")
+    profile_digest: str = Field(default="", description="SHA-256 of all that decides the result")
 
     def key(self) -> str:
         return f"{self.transfer}:{self.series_instance_uid}:{self.revision}"
@@ -147,6 +152,7 @@ class DeliveryRequested(Event):
     manifest: str
     instances: int
     quarantined: int
+    left_out: int = 0
 
     def key(self) -> str:
         return f"{self.transfer}:{self.series_instance_uid}:{self.revision}:{self.destination}"
@@ -175,6 +181,7 @@ class TransferCompleted(Event):
     delivered: int = Field(description="instances acknowledged, per destination")
     quarantined: int
     counted: int = Field(description="how many of them the destinations could be asked to confirm and did")
+    left_out: int = Field(default=0, description="instances that the profile leaves out")
 
     def key(self) -> str:
         return self.transfer
@@ -192,6 +199,21 @@ class TransferFailed(Event):
         return self.transfer
 
 
+class QuarantineReviewed(Event):
+    """A person has decided what becomes of instances in quarantine."""
+
+    name: ClassVar[str] = "quarantine.reviewed.v1"
+    review: str
+    transfer: str = Field(description="the one that quarantined them")
+    decision: Literal["release", "repeat", "drop"] = Field(
+        description="let pass what was stopped, de-identify again by the project's profile of now, or leave for good"
+    )
+    instances: int
+
+    def key(self) -> str:
+        return self.review
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -206,5 +228,6 @@ EVENTS: dict[str, type[Event]] = {
         SeriesDelivered,
         TransferCompleted,
         TransferFailed,
+        QuarantineReviewed,
     )
 }

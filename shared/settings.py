@@ -5,11 +5,17 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 ORIGINAL_KEYS = {
     "DICOMIP": "FIONA_RECEIVER_HOST",
@@ -72,6 +78,11 @@ class FionaSettings(BaseSettings):
         return init_settings, env_settings, FileSecrets(settings_cls), OriginalConfig(settings_cls)
 
 
+def _lines(value: object) -> object:
+    """One secret a line."""
+    return tuple(line.strip() for line in value.splitlines() if line.strip()) if isinstance(value, str) else value
+
+
 class Settings(FionaSettings):
     """What every service needs to know."""
 
@@ -90,6 +101,10 @@ class Settings(FionaSettings):
     secret_key: SecretStr | None = Field(
         default=None,
         description="the master key that encrypts identities and project keys; by default secret.key in the store",
+    )
+    secret_key_old: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_lines)] = Field(
+        default=(),
+        description="master keys of before, which still open what they sealed: the last one before today's first",
     )
     timezone: str = Field(default="Europe/Oslo", description="for times that people see")
     log_level: str = Field(default="INFO")

@@ -1,8 +1,8 @@
 """The folder tree under FIONA_DATA, and the one way in which anything is written to it.
 
 `archive/scp_<StudyInstanceUID>/` holds the files, `raw/`, `participants/` and `srs/` hold links to them as
-the original's layout does, `anonymized/` holds what is on its way out. All paths that leave this module are
-relative to the root, so that the tree can be mounted elsewhere.
+the original's layout does, `anonymized/` holds what is on its way out, `review/` what a reviewer is shown of pixels.
+All paths that leave this module are relative to the root, so that the tree can be mounted elsewhere.
 """
 
 import os
@@ -51,6 +51,14 @@ class Store:
     def anonymized(transfer: str, series_uid: str, revision: int) -> str:
         """The folder of a part of a transfer, until every destination has it."""
         return f"anonymized/{transfer}/{series_uid}.{revision}"
+
+    @staticmethod
+    def findings(transfer: str, series_uid: str, revision: int, sop_uid: str) -> str:
+        """What was found in an instance's pixels, for a reviewer: this with `.json`, `.after.png` and `.sealed`.
+
+        The series is the source's, the instance the de-identified one.
+        """
+        return f"review/{transfer}/{series_uid}/{revision}/{sop_uid}"
 
     def write(self, relative: str, content: bytes) -> None:
         """Write a whole file: temporary name, fsync, rename, fsync of the folder."""

@@ -13,6 +13,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.SeriesDelivered,
         events.TransferCompleted,
         events.TransferFailed,
+        events.QuarantineReviewed,
     ),
     "anonymizer": (events.TransferRequested,),
     "sender": (events.SeriesAnonymized, events.DeliveryRequested, events.SeriesDelivered),

@@ -13,10 +13,12 @@ from services.router.matching import (
     refusal,
     rule_claims,
 )
-from services.router.transfers import MORE_SERIES, request_missing, state
+from services.router.reviews import ask_again, quarantined, settle
+from services.router.transfers import MORE_SERIES, left_out, request_missing, state
 from shared.crypto import Vault
 from shared.database import insert_new, lock
 from shared.events import (
+    QuarantineReviewed,
     SeriesAnonymized,
     SeriesArrived,
     SeriesDelivered,
@@ -26,7 +28,7 @@ from shared.events import (
     TransferFailed,
     TransferRequested,
 )
-from shared.handlers import Handlers
+from shared.handlers import Handlers, Reject
 from shared.tables import (
     Assignment,
     CouplingEntry,
@@ -85,8 +87,12 @@ async def more(event: SeriesArrived, session: AsyncSession) -> list[TransferRequ
 
 @handlers.on(SeriesAnonymized)
 async def anonymized(event: SeriesAnonymized, session: AsyncSession) -> None:
-    """Note what was de-identified and what is in quarantine."""
-    await _note(session, event, anonymized=event.instances, quarantined=event.quarantined)
+    """Note what was de-identified, left out and is in quarantine, and by exactly which profile."""
+    transfer = await _note(
+        session, event, anonymized=event.instances, quarantined=event.quarantined, left_out=event.left_out
+    )
+    if event.profile_digest:
+        transfer.profile_version, transfer.profile_digest = event.profile_version, event.profile_digest
 
 
 @handlers.on(SeriesDelivered)
@@ -100,11 +106,12 @@ async def completed(event: TransferCompleted, session: AsyncSession) -> None:
     """Call a transfer complete when it is all there, and only then."""
     transfer = await _locked(session, event.transfer)
     transfer.finished_at, transfer.counted, transfer.error = now(), event.counted, None
-    if event.delivered + event.quarantined != transfer.instances:
+    accounted = event.delivered + event.quarantined + event.left_out
+    if accounted != transfer.instances:
         transfer.state = "failed"
-        transfer.error = f"asked for {transfer.instances}, accounted for {event.delivered + event.quarantined}"
+        transfer.error = f"asked for {transfer.instances}, accounted for {accounted}"
     elif event.quarantined:
-        transfer.state, transfer.error = "quarantined", f"{event.quarantined} in quarantine"
+        await settle(session, transfer, event.quarantined)
     else:
         transfer.state = "completed"
 
@@ -116,6 +123,20 @@ async def failed(event: TransferFailed, session: AsyncSession) -> None:
     if transfer.state in ("completed", "quarantined"):
         return
     transfer.state, transfer.error, transfer.finished_at = "failed", event.reason, now()
+
+
+@handlers.on(QuarantineReviewed)
+async def reviewed(event: QuarantineReviewed, session: AsyncSession) -> list[TransferRequested]:
+    """Ask again for what a person lets go on; what nobody has to decide about any more is complete."""
+    old = await session.get(Transfer, event.transfer)
+    if old is None:
+        raise Reject("a review of a transfer that does not exist")
+    await lock(session, "router", old.study_instance_uid)
+    old = await _locked(session, event.transfer)
+    requested = await ask_again(session, event, old)
+    if old.state == "quarantined":
+        await settle(session, old, await quarantined(session, old.id))
+    return requested
 
 
 async def _take(
@@ -183,7 +204,7 @@ async def _locked(session: AsyncSession, transfer: str) -> Transfer:
     return await session.get_one(Transfer, transfer, with_for_update=True)
 
 
-async def _note(session: AsyncSession, event: SeriesAnonymized | SeriesDelivered, **counts: int) -> None:
+async def _note(session: AsyncSession, event: SeriesAnonymized | SeriesDelivered, **counts: int) -> Transfer:
     """Write counts to the part (of one destination, or of all) and see how far the transfer has come."""
     transfer = await _locked(session, event.transfer)
     this = [
@@ -194,6 +215,8 @@ async def _note(session: AsyncSession, event: SeriesAnonymized | SeriesDelivered
     if isinstance(event, SeriesDelivered):
         this.append(TransferPart.destination == event.destination)
     await session.execute(update(TransferPart).where(*this).values(**counts))
+    parts = list(await session.scalars(select(TransferPart).where(TransferPart.transfer == event.transfer)))
+    transfer.left_out = left_out(parts)
     if transfer.state not in FINAL:
-        parts = await session.scalars(select(TransferPart).where(TransferPart.transfer == event.transfer))
         transfer.state = state(parts)
+    return transfer

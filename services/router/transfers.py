@@ -1,16 +1,18 @@
-"""From an assignment to transfers: what has arrived and was not yet asked for makes a new one."""
+"""From an assignment to transfers: what has arrived and was not yet asked for makes a new one, and so does a review."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import TransferRequested
-from shared.tables import Assignment, Instance, Project, Transfer, TransferPart
+from shared.tables import Assignment, Instance, Project, ProjectProfile, Transfer, TransferPart
 from shared.tables.base import now
 
 MORE_SERIES = "more series"
+Part = tuple[str, int, int]
+"""SeriesInstanceUID, revision, and how many instances of it are asked for."""
 
 
 async def request_missing(session: AsyncSession, assignment: Assignment, reason: str) -> list[TransferRequested]:
@@ -22,6 +24,19 @@ async def request_missing(session: AsyncSession, assignment: Assignment, reason:
     if not parts:
         return []
     project = await session.get_one(Project, assignment.project)
+    return await request(session, assignment, project.destinations, parts, reason)
+
+
+async def request(
+    session: AsyncSession,
+    assignment: Assignment,
+    destinations: Sequence[str],
+    parts: Sequence[Part],
+    reason: str,
+    review: str | None = None,
+) -> list[TransferRequested]:
+    """Make a transfer of these parts, by the profile that the project has now."""
+    name, version = await _profile(session, assignment.project)
     transfer = Transfer(
         id=str(uuid.uuid4()),
         assignment=assignment.id,
@@ -29,13 +44,16 @@ async def request_missing(session: AsyncSession, assignment: Assignment, reason:
         project=assignment.project,
         participant=assignment.participant,
         event=assignment.event,
-        destinations=project.destinations,
+        destinations=list(destinations),
         reason=reason,
+        review=review,
+        profile=name,
+        profile_version=str(version) if version else "",
         instances=sum(count for _, _, count in parts),
     )
     session.add(transfer)
     await session.flush()
-    if not project.destinations:
+    if not destinations:
         transfer.state, transfer.error, transfer.finished_at = (
             "failed",
             "the project has no destination",
@@ -52,7 +70,7 @@ async def request_missing(session: AsyncSession, assignment: Assignment, reason:
             instances=count,
         )
         for series, revision, count in parts
-        for destination in project.destinations
+        for destination in destinations
     )
     return [
         TransferRequested(
@@ -61,19 +79,34 @@ async def request_missing(session: AsyncSession, assignment: Assignment, reason:
             project=assignment.project,
             participant=assignment.participant,
             event=assignment.event,
-            destinations=tuple(project.destinations),
-            profile=project.profile,
+            destinations=tuple(destinations),
+            profile=name,
+            profile_version=version,
             study_instance_uid=assignment.study_instance_uid,
             series_instance_uid=series,
             revision=revision,
             instances=count,
+            review=review,
         )
         for series, revision, count in parts
     ]
 
 
-async def _missing_parts(session: AsyncSession, assignment: Assignment) -> list[tuple[str, int, int]]:
-    """(SeriesInstanceUID, revision, instances) that have arrived and are in no transfer of the assignment."""
+async def _profile(session: AsyncSession, project: str) -> tuple[str, int]:
+    """Name and version of the latest profile of its own that a project has; else of a built-in one, as version 0."""
+    latest = (
+        select(ProjectProfile.name, ProjectProfile.version)
+        .where(ProjectProfile.project == project)
+        .order_by(ProjectProfile.version.desc())
+        .limit(1)
+    )
+    if (own := (await session.execute(latest)).first()) is not None:
+        return own[0], own[1]
+    return (await session.get_one(Project, project)).profile, 0
+
+
+async def _missing_parts(session: AsyncSession, assignment: Assignment) -> list[Part]:
+    """What has arrived and is in no transfer of the assignment."""
     covered = exists().where(
         and_(
             TransferPart.assignment == assignment.id,
@@ -103,3 +136,8 @@ def state(parts: Iterable[TransferPart]) -> str:
     if all(anonymized):
         return "sending"
     return "anonymizing" if any(anonymized) else "requested"
+
+
+def left_out(parts: Iterable[TransferPart]) -> int:
+    """How many instances the profile leaves out, each counted once however many destinations there are."""
+    return sum({(part.series_instance_uid, part.revision): part.left_out for part in parts}.values())

@@ -35,6 +35,7 @@ def completed(finished: Sequence[Delivery]) -> TransferCompleted:
         transfer=first.transfer,
         delivered=sum(delivery.delivered for delivery in of_one),
         quarantined=sum(delivery.quarantined for delivery in of_one),
+        left_out=sum(delivery.left_out for delivery in of_one),
         counted=min(confirmed.values()),
     )
 

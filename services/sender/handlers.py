@@ -39,6 +39,7 @@ async def fan_out(event: SeriesAnonymized, session: AsyncSession) -> list[Delive
             manifest=event.manifest,
             instances=event.instances,
             quarantined=event.quarantined,
+            left_out=event.left_out,
         )
         for destination in event.destinations
     ]

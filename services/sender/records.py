@@ -95,6 +95,7 @@ async def finish(
         "target_study_instance_uid": part.target_study_instance_uid,
         "target_series_instance_uid": target_series,
         "quarantined": part.quarantined,
+        "left_out": part.left_out,
         "delivered": delivered,
         "refused": refused,
         "count_tries": 0,

@@ -29,11 +29,15 @@ class Context:
     health: Health
     maybe_database: Database | None = None
     maybe_relay: Relay | None = None
+    keeps_keys: bool = False
 
     @cached_property
     def vault(self) -> Vault:
-        """The keys; read when first needed."""
-        return open_vault(self.settings)
+        """The keys; read when first needed, the one that hashes when the database is first reached."""
+        vault = open_vault(self.settings)
+        if self.keeps_keys:
+            vault.keep_hash_key(None)
+        return vault
 
     @property
     def database(self) -> Database:

@@ -9,6 +9,7 @@ from shared import log as logs
 from shared.bus import RetryTiers
 from shared.bus.open import open_bus
 from shared.database import Database, DatabaseUnavailable
+from shared.keys import settle_hash_key
 from shared.ledger import Relay
 from shared.service import health as health_pages
 from shared.service.composition import Context, Service
@@ -76,7 +77,8 @@ def open_context(services: Sequence[Service], settings: Settings) -> Context:
     """What the process has: no database when neither a service nor the bus needs one."""
     settings.data.mkdir(parents=True, exist_ok=True)
     embedded = settings.bus() == "embedded:"
-    needed = embedded or any(service.uses_database for service in services)
+    keeps_keys = any(service.uses_database for service in services)
+    needed = embedded or keeps_keys
     database = Database(settings.database()) if needed else None
     bus = open_bus(settings.bus(), database, RetryTiers(tuple(settings.bus_retry_seconds)))
     health = Health()
@@ -85,7 +87,7 @@ def open_context(services: Sequence[Service], settings: Settings) -> Context:
     if database is not None:
         health.checks["database"] = database.ready
         relay = Relay(database, bus)
-    return Context(settings, Store(settings.data), bus, health, database, relay)
+    return Context(settings, Store(settings.data), bus, health, database, relay, keeps_keys)
 
 
 def _around(context: Context) -> list[asyncio.Task[None]]:
@@ -100,7 +102,7 @@ def _around(context: Context) -> list[asyncio.Task[None]]:
 
 
 async def _relay(context: Context) -> None:
-    await _migrated(context.database)
+    await _migrated(context)
     await context.relay.run()
 
 
@@ -114,12 +116,15 @@ async def _last_move(relay: Relay) -> None:
         log.info("outbox left for the next start", error=type(error).__name__)
 
 
-async def _migrated(database: Database) -> None:
-    """Wait for the database and bring it to this code's schema."""
+async def _migrated(context: Context) -> None:
+    """Wait for the database, bring it to this code's schema, and take from it the key of hashes."""
     pause = 0.5
     while True:
         try:
-            return await database.migrate()
+            await context.database.migrate()
+            if context.keeps_keys:
+                await settle_hash_key(context.database, context.vault)
+            return
         except DatabaseUnavailable as error:
             log.warning("waiting for the database", error=str(error))
             await asyncio.sleep(pause)
@@ -130,7 +135,7 @@ async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None
     """One service from start to drained end."""
     ready = context.health.expect(service.name)
     if service.handlers.table or service.ticks:
-        await _unless(stop, _migrated(context.database))
+        await _unless(stop, _migrated(context))
     async with AsyncExitStack() as stack:
         resources = context.resources() if service.uses_database else {}
         if service.open is not None:

@@ -4,7 +4,7 @@
 encrypted field by field wherever they name a person.
 """
 
-from shared.tables.anonymizer import QuarantinedInstance
+from shared.tables.anonymizer import CountedPart, KeptAttribute, QuarantinedInstance
 from shared.tables.base import Base
 from shared.tables.bus import BusMessage
 from shared.tables.indexer import (
@@ -19,28 +19,44 @@ from shared.tables.indexer import (
     StudyIdentity,
 )
 from shared.tables.ledger import InboxEntry, OutboxEntry
-from shared.tables.registry import CouplingEntry, Destination, Project, RoutingRule
+from shared.tables.registry import (
+    AttributeMark,
+    CouplingEntry,
+    Destination,
+    Project,
+    ProjectProfile,
+    QuarantineReview,
+    ReviewedInstance,
+    RoutingRule,
+)
 from shared.tables.router import Assignment, Participant, Transfer, TransferPart
 from shared.tables.sender import Delivery, SentInstance
+from shared.tables.vault import VaultKey
 
 __all__ = [
     "Assignment",
     "Association",
     "AssociationInstance",
+    "AttributeMark",
     "Base",
     "BusMessage",
+    "CountedPart",
     "CouplingEntry",
     "Delivery",
     "Destination",
     "InboxEntry",
     "Instance",
     "InstanceConflict",
+    "KeptAttribute",
     "OutboxEntry",
     "Participant",
     "Patient",
     "PatientIdentity",
     "Project",
+    "ProjectProfile",
+    "QuarantineReview",
     "QuarantinedInstance",
+    "ReviewedInstance",
     "RoutingRule",
     "SentInstance",
     "Series",
@@ -48,4 +64,5 @@ __all__ = [
     "StudyIdentity",
     "Transfer",
     "TransferPart",
+    "VaultKey",
 ]

@@ -1,11 +1,13 @@
-"""What people decide: projects, destinations, coupling lists, routing rules. Written by the api."""
+"""What people decide: projects and their profiles, destinations, coupling lists, routing rules, reviews.
+Written by the api."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from shared.tables.anonymizer import PATH
 from shared.tables.base import Base, now
 from shared.tables.indexer import IDENTITY, UID
 
@@ -29,9 +31,62 @@ class Project(Base):
     participant_pattern: Mapped[str] = mapped_column(String(200), default=".+", doc="regular expression, whole match")
     events: Mapped[list[str]] = mapped_column(default=list, doc="empty: any")
     destinations: Mapped[list[str]] = mapped_column(default=list)
-    profile: Mapped[str] = mapped_column(String(64), default="basic")
+    profile: Mapped[str] = mapped_column(
+        String(64), default="basic", doc="a built-in one, for a project that has none of its own"
+    )
     encrypted_key: Mapped[bytes] = mapped_column(LargeBinary)
     active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ProjectProfile(Base):
+    """A version of a project's own profile; the latest one counts, and none is ever changed."""
+
+    __tablename__ = "project_profiles"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(String(40))
+    content: Mapped[str] = mapped_column(Text, doc="YAML")
+    digest: Mapped[str] = mapped_column(String(64), doc="SHA-256 (hex) of all that decides the result")
+    reason: Mapped[str] = mapped_column(String(500), default="")
+    author: Mapped[str] = mapped_column(String(100), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class QuarantineReview(Base):
+    """What a person has decided about quarantined instances of a transfer, and why."""
+
+    __tablename__ = "quarantine_reviews"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    transfer: Mapped[str] = mapped_column(String(36), index=True, doc="the one that quarantined them")
+    project: Mapped[str] = mapped_column(String(20), index=True)
+    decision: Mapped[str] = mapped_column(String(10), doc="release, repeat or drop")
+    reason: Mapped[bytes] = mapped_column(LargeBinary, doc="encrypted: people write names")
+    reviewer: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ReviewedInstance(Base):
+    """A quarantined instance and the one review that decided about it."""
+
+    __tablename__ = "reviewed_instances"
+    transfer: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
+    review: Mapped[str] = mapped_column(String(36), index=True)
+    series_instance_uid: Mapped[str] = mapped_column(UID)
+    revision: Mapped[int]
+    rule: Mapped[str] = mapped_column(String(40), doc="what had stopped it")
+
+
+class AttributeMark(Base):
+    """What a reviewer says of an attribute that a project's profile keeps."""
+
+    __tablename__ = "attribute_marks"
+    project: Mapped[str] = mapped_column(ForeignKey("projects.name"), primary_key=True)
+    path: Mapped[str] = mapped_column(PATH, primary_key=True)
+    verdict: Mapped[str] = mapped_column(String(10), doc="must-go or fine")
+    reviewer: Mapped[str] = mapped_column(String(100))
+    reason: Mapped[bytes] = mapped_column(LargeBinary, doc="encrypted: people write names")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

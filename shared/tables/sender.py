@@ -22,6 +22,7 @@ class Delivery(Base):
     target_study_instance_uid: Mapped[str] = mapped_column(UID)
     target_series_instance_uid: Mapped[str | None] = mapped_column(UID, doc="None: the part has no instances")
     quarantined: Mapped[int] = mapped_column(default=0)
+    left_out: Mapped[int] = mapped_column(default=0)
     delivered: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
     counted: Mapped[int | None] = mapped_column(doc="found there afterwards; None: not asked yet")

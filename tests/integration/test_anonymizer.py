@@ -1,6 +1,5 @@
 """The anonymizer's service on both databases: every instance written or quarantined, whatever happens in between."""
 
-import asyncio
 import errno
 import os
 import signal
@@ -132,8 +131,7 @@ async def test_what_cannot_be_done_whole_stays_and_the_rest_goes_on(
         assert (event.instances, event.quarantined) == (4, 2)
     kept = {row.sop_instance_uid: row for row in await quarantine(database)}
     assert set(kept) == {broken.stem, gone.stem}
-    assert "[truncated]" in kept[broken.stem].reason
-    assert "[missing]" in kept[gone.stem].reason
+    assert {uid: row.rule for uid, row in kept.items()} == {broken.stem: "truncated", gone.stem: "missing"}
     assert not any(PATIENT_ID in row.reason + row.where for row in kept.values())
 
 
@@ -166,16 +164,13 @@ async def test_a_full_disk_is_the_worlds_fault(
     assert caught.value.delay is not None
 
 
-async def test_a_process_that_dies_is_replaced(
+async def test_processes_that_die_are_replaced(
     database: Database, store: Store, workers: Workers, archived: StudyFiles
 ) -> None:
-    await anonymizer.anonymize(requested(archived), database, store, VAULT, workers)
-    for child in psutil.Process().children():
-        if "spawn_main" in " ".join(child.cmdline()):
-            os.kill(child.pid, signal.SIGKILL)
-    await asyncio.sleep(0.2)
-    with pytest.raises(Retry, match="process died"):
-        await anonymizer.anonymize(requested(archived), database, store, VAULT, workers)
-    (event,) = await anonymizer.anonymize(requested(archived), database, store, VAULT, workers)
-    assert isinstance(event, SeriesAnonymized)
-    assert event.instances == 6
+    first = await anonymizer.anonymize(requested(archived), database, store, VAULT, workers)
+    victims = psutil.Process().children(recursive=True)
+    working = [child for child in victims if "spawn_main" in " ".join(child.cmdline())]
+    assert working
+    for child in working:
+        os.kill(child.pid, signal.SIGKILL)
+    assert await anonymizer.anonymize(requested(archived), database, store, VAULT, workers) == first

@@ -5,13 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from shared.bus import Message
 from shared.bus.embedded import EmbeddedBus
-from shared.database import Database
+from shared.crypto import Vault
+from shared.database import Database, DatabaseUnavailable
 from shared.events import AssociationClosed
 from shared.handlers import Handlers
+from shared.keys import WrongKey
 from shared.service import Context, Service, run
+from shared.service.runner import open_context
 from shared.settings import Settings
 
 CLOSED = AssociationClosed(association="a", instances=1)
@@ -98,3 +102,44 @@ async def test_a_server_starts_before_the_database_is_reached(tmp_path: Path) ->
         await serving.wait()
         stop.set()
         await running
+
+
+async def hash_seen_by_a_handler(settings: Settings) -> str:
+    """Start, handle one event, stop: what a handler got for a patient."""
+    seen: list[str] = []
+    stop, handlers = asyncio.Event(), Handlers()
+
+    @handlers.on(AssociationClosed)
+    async def find(event: AssociationClosed, vault: Vault) -> None:
+        seen.append(vault.hash("patient", "1"))
+        stop.set()
+
+    running = asyncio.create_task(run([Service(name="indexer", handlers=handlers)], settings, stop, signals=False))
+    database = Database(settings.database())
+    await database.migrate()
+    closed = AssociationClosed(association="a", instances=len(settings.secret_key_old))
+    await EmbeddedBus(database).publish([Message.of(closed)])
+    await database.close()
+    async with asyncio.timeout(20):
+        await running
+    return seen[0]
+
+
+async def test_a_patient_is_found_under_every_master_key_and_a_wrong_one_stops_the_start(settings: Settings) -> None:
+    def under(key: str, *older: str) -> Settings:
+        keys = {"secret_key": SecretStr(key), "secret_key_old": tuple(map(SecretStr, older))}
+        return settings.model_copy(update=keys)
+
+    first = await hash_seen_by_a_handler(under("the first master key"))
+    assert await hash_seen_by_a_handler(under("the second one, longer", "the first master key")) == first
+    with pytest.raises(WrongKey):
+        async with asyncio.timeout(20):
+            await run([Service(name="api", handlers=Handlers())], under("the second one, longer"), signals=False)
+
+
+async def test_nothing_is_hashed_before_the_database_is_reached(settings: Settings) -> None:
+    context = open_context([Service(name="api")], settings)
+    with pytest.raises(DatabaseUnavailable):
+        context.vault.hash("patient", "1")
+    sealed = context.vault.encrypt("x")
+    assert context.vault.decrypt(sealed) == "x"

@@ -101,7 +101,9 @@ def bench_on_both(database: Database, store: Store) -> Bench:
     return Bench(database, store, batch_seconds=0.05, probe_seconds=0.2)
 
 
-def anonymized(part: Part, *destinations: str, parts: int = 1, quarantined: int = 0) -> SeriesAnonymized:
+def anonymized(
+    part: Part, *destinations: str, parts: int = 1, quarantined: int = 0, left_out: int = 0
+) -> SeriesAnonymized:
     return SeriesAnonymized(
         transfer=part.transfer,
         parts=parts,
@@ -113,12 +115,13 @@ def anonymized(part: Part, *destinations: str, parts: int = 1, quarantined: int 
         manifest=part.write().manifest,
         instances=len(part.instances),
         quarantined=quarantined,
+        left_out=left_out,
     )
 
 
 def requested(part: Part, destination: str = "pacs") -> DeliveryRequested:
     event = anonymized(part, destination)
-    return DeliveryRequested(**event.model_dump(exclude={"project"}), destination=destination)
+    return DeliveryRequested(**event.model_dump(), destination=destination)
 
 
 async def test_two_series_to_three_destinations_are_complete_with_the_last_and_counted(
@@ -153,8 +156,23 @@ async def test_everything_may_run_twice(bench_on_both: Bench, orthanc: Orthanc, 
 
 async def test_a_part_of_which_nothing_is_left_completes(bench: Bench, store: Store) -> None:
     await bench.destination("files", "folder")
-    said = await bench.all(anonymized(Part(store), "files", quarantined=7))
-    assert said == [TransferCompleted(transfer="t1", delivered=0, quarantined=7, counted=0)]
+    said = await bench.all(anonymized(Part(store), "files", quarantined=7, left_out=2))
+    assert said == [TransferCompleted(transfer="t1", delivered=0, quarantined=7, left_out=2, counted=0)]
+
+
+async def test_what_the_profile_leaves_out_is_counted_once_per_destination_and_twice_is_once(
+    bench_on_both: Bench, store: Store
+) -> None:
+    bench = bench_on_both
+    for name in ("files", "more"):
+        await bench.destination(name, "folder")
+    first, second = Part(store).ct(2), Part(store, source_series="1.2.4")
+    for _ in range(2):
+        said = await bench.all(
+            anonymized(first, "files", "more", parts=2, left_out=1),
+            anonymized(second, "files", "more", parts=2, left_out=4),
+        )
+        assert said[-1] == TransferCompleted(transfer="t1", delivered=2, quarantined=0, left_out=5, counted=2)
 
 
 async def test_a_destination_that_cannot_be_asked_completes_uncounted(

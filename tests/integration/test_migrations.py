@@ -1,0 +1,89 @@
+"""A database that has been in use is brought to today's schema with all that is in it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from sqlalchemy import Connection, MetaData, Table, select, text
+
+from shared.database import Database
+from shared.migrations import config, version
+from shared.tables import Delivery, KeptAttribute, QuarantinedInstance, Transfer, TransferPart
+
+NOW = datetime(2026, 1, 5, 10, 15, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def unmigrated(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    sqlite = f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}"
+    database = Database(sqlite if request.param == "sqlite" else request.getfixturevalue("postgres_database"))
+    yield database
+    await database.close()
+
+
+def _at_0001(connection: Connection, rows: dict[str, list[dict[str, Any]]]) -> None:
+    """The schema of the first version, with rows that it knew."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS identity"))
+    configuration = config()
+    configuration.attributes["connection"] = connection
+    command.upgrade(configuration, "0001")
+    for name, values in rows.items():
+        connection.execute(Table(name, MetaData(), autoload_with=connection).insert(), values)
+
+
+async def test_from_the_first_version_with_rows(unmigrated: Database) -> None:
+    transfer = {
+        "assignment": "a", "study_instance_uid": "1.2", "participant": "P", "event": "e", "destinations": ["research"],
+        "reason": "person", "instances": 4, "counted": 1, "requested_at": NOW,
+    }  # fmt: skip
+    part = {"assignment": "a", "series_instance_uid": "1.2.3", "revision": 1, "destination": "research"}
+    stayed = {
+        "transfer": "t1", "series_instance_uid": "1.2.3", "revision": 1, "project": "PROJECT", "where": "",
+        "created_at": NOW,
+    }  # fmt: skip
+    rows: dict[str, list[dict[str, Any]]] = {
+        "projects": [
+            {"name": "PROJECT", "description": "", "participant_pattern": ".+", "events": [], "destinations": [],
+             "profile": "basic", "encrypted_key": b"k", "active": True, "created_at": NOW},
+        ],
+        "assignments": [
+            {"id": "a", "study_instance_uid": "1.2", "project": "PROJECT", "participant": "P", "event": "e",
+             "reason": "person", "created_at": NOW},
+        ],
+        "transfers": [
+            transfer | {"id": "t1", "project": "PROJECT", "state": "quarantined", "error": "3 in quarantine"},
+            transfer | {"id": "t2", "project": "ANOTHER", "state": "sending", "error": None},
+        ],
+        "transfer_parts": [part | {"transfer": "t1", "instances": 4, "anonymized": 1, "quarantined": 3, "refused": 0}],
+        "quarantine": [
+            stayed | {"sop_instance_uid": "1", "reason": "a screen save [text-in-pixels]"},
+            stayed | {"sop_instance_uid": "2", "reason": "ends early [truncated]"},
+            stayed | {"sop_instance_uid": "3", "reason": "no rule is named"},
+        ],
+        "deliveries": [
+            {"transfer": "t1", "destination": "research", "series_instance_uid": "1.2.3", "revision": 1, "parts": 1,
+             "destinations": ["research"], "target_study_instance_uid": "2.25.1", "quarantined": 3, "delivered": 1,
+             "refused": 0, "count_tries": 0, "finished_at": NOW},
+        ],
+    }  # fmt: skip
+    async with unmigrated.engine.begin() as connection:
+        await connection.run_sync(_at_0001, rows)
+        assert await connection.run_sync(version) == "0001"
+    await unmigrated.migrate()
+    async with unmigrated.reading() as session:
+        rules = select(QuarantinedInstance.rule).order_by(QuarantinedInstance.sop_instance_uid)
+        assert (await session.scalars(rules)).all() == ["text-in-pixels", "truncated", ""]
+        first = await session.get_one(Transfer, "t1")
+        assert (first.profile, first.profile_version, first.profile_digest) == ("basic", "", None)
+        assert (first.review, first.left_out, first.state) == (None, 0, "quarantined")
+        assert (await session.get_one(Transfer, "t2")).profile == ""
+        assert (await session.scalars(select(TransferPart.left_out))).all() == [0]
+        assert (await session.scalars(select(Delivery.left_out))).all() == [0]
+        assert (await session.scalars(select(KeptAttribute))).all() == []
+    async with unmigrated.session() as session:
+        later = {"assignment": "a", "study_instance_uid": "1.2", "project": "PROJECT", "participant": "P", "event": "e"}
+        session.add(Transfer(id="t3", reason="review r", review="r", profile="basic", **later))
