@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -19,11 +20,24 @@ Answer = TypeVar("Answer")
 CODES: dict[int, Code] = {
     404: Code.NOT_FOUND,
     409: Code.CONFLICT,
+    412: Code.CONFLICT,
     502: Code.UNREACHABLE,
     503: Code.UNREACHABLE,
     504: Code.UNREACHABLE,
 }
 """HTTP status -> exit code; any other error is 1."""
+
+
+def token() -> str | None:
+    """The reviewer's token, for those who have it: FIONA_API_REVIEWER_TOKEN, or the file that …_FILE names."""
+    if said := os.environ.get("FIONA_API_REVIEWER_TOKEN"):
+        return said
+    if not (path := os.environ.get("FIONA_API_REVIEWER_TOKEN_FILE")):
+        return None
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except OSError as error:
+        raise Failure(f"FIONA_API_REVIEWER_TOKEN_FILE cannot be read: {error.strerror}", Code.USAGE) from error
 
 
 def address() -> str:
@@ -39,9 +53,15 @@ class Client:
 
     def __init__(self, base: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
         self.base = base or address()
+        said = token()
         try:
             self._http = httpx.Client(
-                base_url=self.base, transport=transport, timeout=60, trust_env=False, follow_redirects=False
+                base_url=self.base,
+                headers={"Authorization": f"Bearer {said}"} if said else {},
+                transport=transport,
+                timeout=60,
+                trust_env=False,
+                follow_redirects=False,
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise Failure(f"FIONA_API is not an address: {self.base}", Code.USAGE) from error
@@ -54,20 +74,36 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         """GET below /api/v1; parameters that are None are left out."""
         return self._json(self._send("GET", f"/api/v1{path}", params=params))
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Any:
-        """POST below /api/v1; what is None in the body is left out."""
-        content = {key: value for key, value in (body or {}).items() if value is not None}
-        return self._json(self._send("POST", f"/api/v1{path}", params=params, json=content))
+    def marked(self, path: str) -> tuple[Any, str]:
+        """GET of something that people replace: what it is, and the ETag that replacing it takes."""
+        answer = self._send("GET", f"/api/v1{path}")
+        return self._json(answer), answer.headers.get("etag", "")
+
+    def content(self, path: str) -> bytes:
+        """GET of a picture, or of anything else that is to become a file."""
+        return self._send("GET", f"/api/v1{path}").content
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, replaces: str | None = None, **params: Any) -> Any:
+        """POST below /api/v1; what is None in the body is left out. `replaces`: the ETag of what is replaced."""
+        return self._json(self._send("POST", f"/api/v1{path}", params=params, **_content(body, replaces)))
+
+    def put(self, path: str, body: Mapping[str, Any], replaces: str | None = None) -> Any:
+        """PUT below /api/v1."""
+        return self._json(self._send("PUT", f"/api/v1{path}", **_content(body, replaces)))
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """PATCH below /api/v1."""
+        return self._json(self._send("PATCH", f"/api/v1{path}", **_content(body)))
 
     def delete(self, path: str) -> None:
         """DELETE below /api/v1."""
         self._send("DELETE", f"/api/v1{path}")
 
-    def items(self, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Iterator[Item]:
+    def items(self, path: str, /, body: Mapping[str, Any] | None = None, **params: Any) -> Iterator[Item]:
         """Every item of a list, page by page; with a body it is a search (POST)."""
         offset = 0
         while True:
@@ -110,6 +146,11 @@ class Client:
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Failure(f"no gateway at {self.base} ({reason}); is `fiona up` running?", Code.UNREACHABLE) from error
+
+
+def _content(body: Mapping[str, Any] | None, replaces: str | None = None) -> dict[str, Any]:
+    content = {key: value for key, value in (body or {}).items() if value is not None}
+    return {"json": content, "headers": {"If-Match": replaces} if replaces else {}}
 
 
 def problem(answer: httpx.Response) -> str:

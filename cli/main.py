@@ -7,12 +7,16 @@ import typer
 
 from cli import (
     assign,
+    attributes,
     configuration,
     coupling,
     dead,
     deidentify,
     destinations,
+    pixels,
+    profiles,
     projects,
+    quarantine,
     rules,
     send,
     status,
@@ -39,6 +43,10 @@ app.command("studies")(studies.studies)
 app.add_typer(studies.app, name="study")
 app.command("assign")(assign.assign)
 app.add_typer(transfers.app, name="transfers")
+app.add_typer(quarantine.app, name="quarantine")
+app.command("pixels")(pixels.pixels)
+app.add_typer(profiles.app, name="profile")
+app.add_typer(attributes.app, name="attributes")
 app.add_typer(dead.app, name="dead")
 app.add_typer(destinations.app, name="destination")
 app.add_typer(coupling.app, name="coupling")

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from cli.client import Client, segment
+from cli.escrow import export_key, open_key
 from cli.output import Column, Json, listing, record
 
-app = typer.Typer(help="Projects: add, list, show.", no_args_is_help=True)
+app = typer.Typer(help="Projects: add, list, show, set, key.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("Project", "name"),
@@ -16,6 +17,7 @@ COLUMNS: tuple[Column, ...] = (
     ("Events", lambda project: project.get("events") or "any"),
     ("Destinations", "destinations"),
     ("Profile", "profile"),
+    ("Active", "active"),
 )
 
 
@@ -28,7 +30,7 @@ def add(
         str, typer.Option(metavar="REGEX", help="How its participants are named; the whole name has to fit.")
     ] = ".+",
     event: Annotated[list[str] | None, typer.Option(help="A visit that it knows; may be repeated; none: any.")] = None,
-    profile: Annotated[str, typer.Option(help="How its studies are de-identified.")] = "basic",
+    profile: Annotated[str, typer.Option(help="A built-in profile; see `fiona profile`.")] = "basic",
     as_json: Json = False,
 ) -> None:
     """Add a project."""
@@ -56,3 +58,35 @@ def show(name: str, as_json: Json = False) -> None:
     """Show a project and how far its studies have come."""
     with Client() as client:
         record(client.get(f"/projects/{segment(name)}"), as_json)
+
+
+@app.command("set")
+def set_project(
+    name: str,
+    description: Annotated[str | None, typer.Option(help="For people.")] = None,
+    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether it takes studies.")] = None,
+    participants: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="How participants to come are named.")
+    ] = None,
+    event: Annotated[list[str] | None, typer.Option(help="All visits that it knows; may be repeated.")] = None,
+    destination: Annotated[list[str] | None, typer.Option(help="Where studies to come go; may be repeated.")] = None,
+    profile: Annotated[str | None, typer.Option(help="A built-in profile, if it has none of its own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Change a project; what is not said stays."""
+    wish = {
+        "description": description,
+        "active": active,
+        "participant_pattern": participants,
+        "events": event or None,
+        "destinations": destination or None,
+        "profile": profile,
+    }
+    if all(value is None for value in wish.values()):
+        raise typer.BadParameter("say what is to be different")
+    with Client() as client:
+        record(client.patch(f"/projects/{segment(name)}", wish), as_json)
+
+
+app.command("key")(export_key)
+app.command("open-key")(open_key)

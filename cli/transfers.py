@@ -25,9 +25,11 @@ COLUMNS: tuple[Column, ...] = (
     ("Instances", "instances"),
     ("De-identified", "anonymized"),
     ("Quarantined", "quarantined"),
+    ("Left out", "left_out"),
     ("Delivered", "delivered"),
     ("Refused", "refused"),
     ("Counted", "counted"),
+    ("Profile", lambda item: f"{item['profile']} {item['profile_version']}".strip()),
     ("Requested", moment("requested_at")),
     ("Error", "error"),
 )
@@ -38,13 +40,16 @@ PARTS: tuple[Column, ...] = (
     ("Instances", "instances"),
     ("De-identified", "anonymized"),
     ("Quarantined", "quarantined"),
+    ("Left out", "left_out"),
     ("Delivered", "delivered"),
     ("Refused", "refused"),
 )
 QUARANTINE: tuple[Column, ...] = (
     ("SOPInstanceUID", "sop_instance_uid"),
+    ("Rule", "rule"),
     ("Reason", "reason"),
     ("Where", "where"),
+    ("Decision", lambda item: item["decision"] or "waiting"),
 )
 
 

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from services.api import problems
 from services.api.guard import Guard
 from services.api.resources import ROUTERS
+from services.api.role import Role
 from services.api.settings import ApiSettings
 from services.api.stow import routes as stow
 from shared.journal import Journal
@@ -22,7 +23,8 @@ A gateway between clinical imaging and research: what has arrived, to whom it be
 
 Lists take `limit` and `offset`. Every error is a problem (RFC 9457). Searches by identity are POSTs: no name,
 patient id or accession number belongs into a URL. There is no authentication yet: whoever reaches the port may
-do everything. Beside this there are `/livez`, `/readyz` and `/metrics`.
+do everything but what is for the reviewer's role, which a bearer token proves. Beside this there are `/livez`,
+`/readyz` and `/metrics`.
 """
 EVERYWHERE = ("malformed-request", "invalid-request", "too-large", "internal-error", "database-unavailable")
 
@@ -32,6 +34,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     settings = settings or ApiSettings()
     app = build()
     app.state.context = context
+    app.state.role = Role(settings.reviewer_token)
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
     app.add_middleware(Guard, settings=settings)

@@ -70,3 +70,12 @@ EventName = Annotated[
 
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]
 """PS3.5 §6.2, VR AE."""
+
+Line = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A name or a word of one line; it may be empty."""
+
+Prose = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
+"""What a person has to say."""
+
+Identity = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,36}$")]
+"""An id that this gateway has given."""

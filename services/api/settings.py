@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import FionaSettings
@@ -12,6 +12,8 @@ UNPROTECTED = (
     "the api has no authentication yet, so it listens on loopback only; FIONA_API_TRUSTED_NETWORK=true lifts "
     "this for a network (a container's, for instance) in which whoever reaches the port may do everything"
 )
+
+TOKEN_LENGTH = 16
 
 
 class ApiSettings(FionaSettings):
@@ -25,6 +27,9 @@ class ApiSettings(FionaSettings):
         default=False,
         description="listen on any address: whoever reaches the port may do everything and see every identity",
     )
+    reviewer_token: SecretStr | None = Field(
+        default=None, description="who presents it may see what is hidden from everybody else; by default nobody may"
+    )
     body_bytes: int = Field(default=16 * 2**20, gt=0, description="the most of a JSON request's body")
     drain_seconds: float = Field(default=10, ge=0, description="what requests in hand are given at the end")
     stow_requests: int = Field(default=8, gt=0, description="STOW-RS requests at once; more are told to wait")
@@ -33,6 +38,14 @@ class ApiSettings(FionaSettings):
     stow_idle_seconds: float = Field(
         default=60, gt=0, description="a STOW-RS request that is silent for this long is given up"
     )
+
+    @field_validator("reviewer_token")
+    @classmethod
+    def _hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        text = token.get_secret_value() if token is not None else None
+        if text is not None and (len(text) < TOKEN_LENGTH or not text.isascii() or not text.isprintable()):
+            raise ValueError(f"at least {TOKEN_LENGTH} characters, ASCII")
+        return token
 
     @model_validator(mode="after")
     def _only_where_it_is_safe(self) -> Self:

@@ -12,6 +12,7 @@ from shared.tables import (
     Instance,
     InstanceConflict,
     QuarantinedInstance,
+    ReviewedInstance,
     Series,
     Study,
     Transfer,
@@ -32,6 +33,7 @@ class Counts(Shape):
         waiting=0,
         transfers={"completed": 1},
         quarantined=0,
+        undecided=0,
         delivered=812,
         queues={"router.study.arrived.v1": 0},
         dead=0,
@@ -43,6 +45,7 @@ class Counts(Shape):
     waiting: int = Field(description="studies in no project")
     transfers: dict[str, int] = Field(description="by state")
     quarantined: int
+    undecided: int = Field(description="in quarantine, and nobody has decided about it")
     delivered: int = Field(description="instances of all transfers, each at its destination that is least far")
     queues: dict[str, int] = Field(description="messages waiting or in hand")
     dead: int
@@ -72,7 +75,8 @@ async def show_counts(context: Ctx) -> Counts:
             "conflicts": await count(InstanceConflict),
             "studies": await count(Study),
             "series": await count(Series),
-            "quarantined": await count(QuarantinedInstance),
+            "quarantined": (quarantined := await count(QuarantinedInstance)),
+            "undecided": quarantined - await count(ReviewedInstance),
         }
         waiting = await session.scalar(select(func.count()).select_from(Study).where(~assigned()))
         delivered = await session.scalar(select(func.sum(per_transfer.c.delivered)))

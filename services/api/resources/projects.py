@@ -3,22 +3,42 @@
 import re
 import secrets
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Response
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from deidentification.profiles import BUILT_IN
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, EventName, Expression, Limit, Name, Offset, ProjectName
 from services.api.problems import FieldError, Problem, documented, invalid
 from shared.database import insert_new
-from shared.tables import Assignment, Destination, Participant, Project, Transfer
+from shared.tables import Assignment, Destination, Participant, Project, ProjectProfile, Transfer
 from shared.tables.base import now
 
 router = APIRouter(tags=["projects"])
 KEY_BYTES = 32
+
+
+def _built_in(name: str) -> str:
+    if name not in BUILT_IN:
+        raise ValueError(f"there are: {', '.join(sorted(BUILT_IN))}")
+    return name
+
+
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) != len(names):
+        raise ValueError("names something twice")
+    return names
+
+
+BuiltIn = Annotated[str, Field(max_length=40), AfterValidator(_built_in)]
+"""The name of a built-in profile."""
+
+Events = Annotated[list[EventName], Field(max_length=200, description="empty: any"), AfterValidator(_each_once)]
+Destinations = Annotated[list[Name], Field(max_length=20), AfterValidator(_each_once)]
 
 EXAMPLE = {
     "name": "ABCD-study",
@@ -39,16 +59,31 @@ class NewProject(Shape):
     participant_pattern: Expression = Field(
         default=".+", description="a participant's whole name has to fit this regular expression"
     )
-    events: list[EventName] = Field(default=[], max_length=200, description="empty: any")
-    destinations: list[Name] = Field(default=[], max_length=20)
-    profile: Literal["basic"] = Field(default="basic", description="PS3.15 E.1")
+    events: Events = Field(default=[])
+    destinations: Destinations = Field(default=[])
+    profile: BuiltIn = Field(default="basic", description="a built-in one, until the project has one of its own")
 
-    @field_validator("events", "destinations")
-    @classmethod
-    def _each_once(cls, names: list[str]) -> list[str]:
-        if len(set(names)) != len(names):
-            raise ValueError("names something twice")
-        return names
+
+class ProjectChange(Shape):
+    """What is to be different in a project; what is not named stays."""
+
+    model_config = example(description="A brain cohort, phase 2", active=True, events=["baseline", "year1", "year2"])
+    description: str = Field(default="", max_length=200)
+    participant_pattern: Expression = Field(default=".+", description="of participants to come")
+    events: Events = Field(default=[])
+    destinations: Destinations = Field(default=[])
+    profile: BuiltIn = Field(default="basic", description="for a project that has none of its own")
+    active: bool = Field(default=True, description="an inactive one takes no studies and lets nothing out of review")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("names nothing to change")
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """What was named."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 class ProjectItem(Shape):
@@ -129,20 +164,32 @@ async def make_project(context: Ctx, wish: NewProject, response: Response) -> Pr
         "created_at": now(),
     }
     async with context.database.session() as session:
-        known = set(await session.scalars(select(Destination.name).where(Destination.name.in_(wish.destinations))))
-        unknown = [i for i, name in enumerate(wish.destinations) if name not in known]
-        if unknown:
-            raise invalid(
-                *(
-                    FieldError(loc=["body", "destinations", i], msg="there is no such destination", type="unknown")
-                    for i in unknown
-                )
-            )
+        await _check_destinations(session, wish.destinations)
         if not await insert_new(session, Project, [values]):
             raise Problem("project-exists")
     del values["encrypted_key"]
     response.headers["Location"] = f"/api/v1/projects/{wish.name}"
     return ProjectItem(**values)
+
+
+@router.patch(
+    "/projects/{name}",
+    summary="Change a project",
+    responses=documented("unknown-project", "profile-of-its-own", "invalid-request"),
+)
+async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange) -> ProjectItem:
+    """It holds for what is asked for from now on: what is under way goes where it was to go."""
+    async with context.database.session() as session:
+        project = await get_project(session, name)
+        if "destinations" in wish.model_fields_set:
+            await _check_destinations(session, wish.destinations)
+        if "profile" in wish.model_fields_set:
+            own = select(func.count()).where(ProjectProfile.project == name)
+            if await session.scalar(own):
+                raise Problem("profile-of-its-own", "put the built-in one as its next version")
+        for field, value in wish.given().items():
+            setattr(project, field, value)
+        return _item(project)
 
 
 @router.get("/projects/{name}", summary="One project with its counts", responses=documented("unknown-project"))
@@ -196,6 +243,18 @@ async def list_participants(
         )
         items = [ParticipantItem(name=row[0], studies=row[1], created_at=row[2]) for row in rows]
     return Page(items=items, total=total)
+
+
+async def _check_destinations(session: AsyncSession, names: list[str]) -> None:
+    """A problem that says where, when one is not there."""
+    known = set(await session.scalars(select(Destination.name).where(Destination.name.in_(names))))
+    errors = [
+        FieldError(loc=["body", "destinations", i], msg="there is no such destination", type="unknown")
+        for i, name in enumerate(names)
+        if name not in known
+    ]
+    if errors:
+        raise invalid(*errors)
 
 
 def _item(row: Project) -> ProjectItem:

@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.answers import Page, Shape, example
-from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
+from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Uid
 from services.api.problems import Problem, documented
-from shared.tables import QuarantinedInstance, Transfer, TransferPart
+from services.api.resources.quarantine import EXAMPLE as QUARANTINED
+from services.api.resources.quarantine import Asked, QuarantineItem, page_of_quarantine
+from shared.tables import Transfer, TransferPart
 
 router = APIRouter(tags=["transfers"])
 
@@ -26,10 +28,15 @@ EXAMPLE = {
     "event": "baseline",
     "destinations": ["research-pacs"],
     "reason": "person",
+    "review": None,
+    "profile": "ABCD-study",
+    "profile_version": "2",
+    "profile_digest": "5f0c…",
     "state": "sending",
     "instances": 812,
     "anonymized": 812,
     "quarantined": 0,
+    "left_out": 0,
     "delivered": 400,
     "refused": 0,
     "counted": 0,
@@ -50,10 +57,15 @@ class TransferItem(Shape):
     event: str
     destinations: list[str]
     reason: str
+    review: str | None = Field(description="of quarantine, that asked for it")
+    profile: str = Field(description="name; empty: of a time that did not note it")
+    profile_version: str
+    profile_digest: str | None = Field(description="SHA-256 of all that decides the result; null: not yet")
     state: TransferState
     instances: int = Field(description="asked for")
     anonymized: int
     quarantined: int
+    left_out: int = Field(description="by the profile: neither sent nor in quarantine")
     delivered: int
     refused: int
     counted: int = Field(description="confirmed by a count at the destinations")
@@ -71,17 +83,9 @@ class PartItem(Shape):
     instances: int
     anonymized: int | None = Field(description="null: not yet")
     quarantined: int
+    left_out: int
     delivered: int | None = Field(description="null: not yet")
     refused: int
-
-
-class QuarantineItem(Shape):
-    """An instance that could not be de-identified whole, and why."""
-
-    sop_instance_uid: str
-    series_instance_uid: str
-    reason: str
-    where: str
 
 
 class TransferDetail(TransferItem):
@@ -97,11 +101,12 @@ class TransferDetail(TransferItem):
                 "instances": 812,
                 "anonymized": 812,
                 "quarantined": 0,
+                "left_out": 0,
                 "delivered": None,
                 "refused": 0,
             }
         ],
-        quarantine=[],
+        quarantine=[QUARANTINED],
     )
     parts: list[PartItem]
     quarantine: list[QuarantineItem] = Field(description="the first 1000 of them")
@@ -134,7 +139,7 @@ async def list_transfers(
 
 
 @router.get("/transfers/{identity}", summary="One transfer with its parts", responses=documented("unknown-transfer"))
-async def show_transfer(context: Ctx, identity: str) -> TransferDetail:
+async def show_transfer(context: Ctx, identity: Identity) -> TransferDetail:
     """Part by part, destination by destination, with what is in quarantine."""
     async with context.database.reading() as session:
         row = await session.get(Transfer, identity)
@@ -146,16 +151,11 @@ async def show_transfer(context: Ctx, identity: str) -> TransferDetail:
             .where(TransferPart.transfer == identity)
             .order_by(TransferPart.series_instance_uid, TransferPart.revision, TransferPart.destination)
         )
-        quarantine = await session.scalars(
-            select(QuarantinedInstance)
-            .where(QuarantinedInstance.transfer == identity)
-            .order_by(QuarantinedInstance.sop_instance_uid)
-            .limit(1000)
-        )
+        quarantine = await page_of_quarantine(session, Asked(transfer=identity, state="all"), 1000, 0)
         return TransferDetail(
             **_fields(row, sums.get(identity)),
             parts=[_named(PartItem, part) for part in parts],
-            quarantine=[_named(QuarantineItem, each) for each in quarantine],
+            quarantine=quarantine.items,
         )
 
 

@@ -44,6 +44,7 @@ from shared.tables.base import now
 
 KEY = "a master key for tests only"
 BASE = "http://127.0.0.1:8080"
+TOKEN = "a reviewer's token"
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,26 @@ class Api:
     context: Context
     journal: Journal
 
-    async def get(self, path: str, **query: Any) -> httpx.Response:
+    async def get(self, path: str, /, **query: Any) -> httpx.Response:
         """GET below /api/v1."""
         return await self.client.get(f"/api/v1{path}", params=query)
 
-    async def post(self, path: str, body: Any = None) -> httpx.Response:
-        """POST JSON below /api/v1."""
-        return await self.client.post(f"/api/v1{path}", json=body)
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """POST JSON below /api/v1; `if_match` becomes If-Match."""
+        return await self.client.post(f"/api/v1{path}", json=body, headers=_headers(headers))
+
+    async def put(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """PUT JSON below /api/v1; `if_match` becomes If-Match."""
+        return await self.client.put(f"/api/v1{path}", json=body, headers=_headers(headers))
+
+    async def patch(self, path: str, body: Any = None) -> httpx.Response:
+        """PATCH JSON below /api/v1."""
+        return await self.client.patch(f"/api/v1{path}", json=body)
+
+    async def reviewing(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> httpx.Response:
+        """A request below /api/v1 that presents the reviewer's token."""
+        headers = {"authorization": f"Bearer {token}"}
+        return await self.client.request(method, f"/api/v1{path}", json=body, headers=headers)
 
     async def delete(self, path: str) -> httpx.Response:
         """DELETE below /api/v1."""
@@ -86,6 +100,16 @@ class Api:
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made
+
+
+def _headers(given: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in given.items()}
+
+
+def kind(answer: httpx.Response) -> str:
+    """The kind of a problem."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return str(answer.json()["type"]).rpartition(":")[2]
 
 
 @asynccontextmanager

@@ -16,10 +16,22 @@ GET /api/v1/counts 200 400 413 422 500 503
 GET /api/v1/dead 200 400 413 422 500 503
 GET /api/v1/dead/{identity} 200 400 404 413 422 500 503
 GET /api/v1/destinations 200 400 413 422 500 503
+GET /api/v1/profiles 200 400 413 422 500 503
+GET /api/v1/profiles/{name} 200 400 404 413 422 500 503
 GET /api/v1/projects 200 400 413 422 500 503
 GET /api/v1/projects/{name} 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/attributes 200 400 403 404 413 422 500 503
+GET /api/v1/projects/{name}/attributes/values 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/coupling 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/participants 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/profile 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/profile/proposal 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/profile/versions 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/profile/versions/{version} 200 400 404 413 422 500 503
+GET /api/v1/quarantine 200 400 413 422 500 503
+GET /api/v1/quarantine/groups 200 400 413 422 500 503
+GET /api/v1/reviews 200 400 403 413 422 500 503
+GET /api/v1/reviews/{identity} 200 400 403 404 413 422 500 503
 GET /api/v1/rules 200 400 413 422 500 503
 GET /api/v1/series/{uid} 200 400 404 413 422 500 503
 GET /api/v1/studies 200 400 413 422 500 503
@@ -28,16 +40,33 @@ GET /api/v1/studies/{uid}/files 200 400 404 413 422 500 503
 GET /api/v1/studies/{uid}/series 200 400 404 413 422 500 503
 GET /api/v1/transfers 200 400 413 422 500 503
 GET /api/v1/transfers/{identity} 200 400 404 413 422 500 503
+GET /api/v1/transfers/{identity}/pixels 200 400 404 413 422 500 503
+GET /api/v1/transfers/{identity}/pixels/{sop} 200 400 404 413 422 500 503
+GET /api/v1/transfers/{identity}/pixels/{sop}/after.png 200 400 404 413 422 500 503
+GET /api/v1/transfers/{identity}/pixels/{sop}/before.png 200 400 403 404 413 422 500 503
+GET /api/v1/transfers/{identity}/pixels/{sop}/texts 200 400 403 404 413 422 500 503
+GET /api/v1/transfers/{identity}/quarantine 200 400 404 413 422 500 503
+GET /api/v1/transfers/{identity}/quarantine/{sop}/value 200 400 403 404 410 413 422 500 503
+PATCH /api/v1/projects/{name} 200 400 404 409 413 422 500 503
 POST /api/v1/dead/{identity}/replay 204 400 404 413 422 500 503
 POST /api/v1/destinations 201 400 409 413 422 500 503
 POST /api/v1/destinations/{name}/echo 200 400 404 413 422 500 503
+POST /api/v1/profiles/check 200 400 413 422 500 503
+POST /api/v1/profiles/diff 200 400 404 413 422 500 503
+POST /api/v1/profiles/explain 200 400 404 413 422 500 503
 POST /api/v1/projects 201 400 409 413 422 500 503
+POST /api/v1/projects/{name}/attributes/marks 200 400 404 413 422 500 503
+POST /api/v1/projects/{name}/attributes/search 200 400 403 404 413 422 500 503
 POST /api/v1/projects/{name}/coupling 201 400 404 409 413 422 500 503
+POST /api/v1/projects/{name}/key 200 400 403 404 413 422 500 503
+POST /api/v1/projects/{name}/profile/proposal/accept 201 400 404 409 412 413 422 428 500 503
 POST /api/v1/rules 201 400 404 413 422 500 503
 POST /api/v1/studies/search 200 400 413 422 500 503
 POST /api/v1/studies/{uid}/assignments 200 202 400 404 409 413 422 500 503
+POST /api/v1/transfers/{identity}/reviews 201 400 403 404 409 413 422 500 503
 POST /dicomweb/studies 200 202 400 406 408 409 413 415 422 500 503
 POST /dicomweb/studies/{study} 200 202 400 406 408 409 413 415 422 500 503
+PUT /api/v1/projects/{name}/profile 201 400 404 412 413 422 428 500 503
 """
 
 
@@ -80,8 +109,8 @@ def test_every_operation_says_what_it_does_and_answers(schema: dict[str, Any]) -
                 continue
             assert response["content"], (name, status)
             for media, content in response["content"].items():
-                dicom = media == "application/dicom+json"
-                assert dicom or media == ("application/json" if status < "300" else "application/problem+json")
+                other = media in ("application/dicom+json", "image/png")
+                assert other or media == ("application/json" if status < "300" else "application/problem+json")
                 assert content["schema"], (name, status)
 
 
@@ -101,6 +130,9 @@ def test_every_body_has_an_example(schema: dict[str, Any]) -> None:
 
 
 def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
-    allowed = {"uid", "study", "identity", "name", "limit", "offset", "state", "project", "accept"}
+    allowed = {
+        *("uid", "study", "series", "sop", "identity", "name", "transfer", "review", "version", "project"),
+        *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept", "if-match"),
+    }
     for name, operation in operations(schema):
         assert {each["name"] for each in operation.get("parameters", [])} <= allowed, name

@@ -1,6 +1,8 @@
 """Answers of the gateway become items, or one line and an exit code."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -29,6 +31,7 @@ def answering(status: int, body: object = None, media: str = "application/proble
         (403, Code.FAILED),
         (404, Code.NOT_FOUND),
         (409, Code.CONFLICT),
+        (412, Code.CONFLICT),
         (422, Code.FAILED),
         (500, Code.FAILED),
         (503, Code.UNREACHABLE),
@@ -120,3 +123,46 @@ def test_nothing_is_an_answer_too() -> None:
 
 def test_a_name_is_one_segment() -> None:
     assert segment("a/../b?c") == "a%2F..%2Fb%3Fc"
+
+
+def test_who_has_the_reviewers_token_presents_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str | None] = []
+
+    def listen(request: httpx.Request) -> httpx.Response:
+        said.append(request.headers.get("authorization"))
+        return httpx.Response(200, json={})
+
+    def ask() -> None:
+        with client(listen) as gateway:
+            gateway.get("/counts")
+
+    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN", raising=False)
+    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN_FILE", raising=False)
+    ask()
+    file = tmp_path / "token"
+    file.write_text("from a file\n")
+    monkeypatch.setenv("FIONA_API_REVIEWER_TOKEN_FILE", str(file))
+    ask()
+    monkeypatch.setenv("FIONA_API_REVIEWER_TOKEN", "from the environment")
+    ask()
+    assert said == [None, "Bearer from a file", "Bearer from the environment"]
+    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN")
+    file.unlink()
+    with pytest.raises(Failure, match="FIONA_API_REVIEWER_TOKEN_FILE") as failed:
+        ask()
+    assert failed.value.code is Code.USAGE
+
+
+def test_what_is_replaced_is_named() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"version": 3}, headers={"etag": '"3"'})
+        assert request.headers["if-match"] == '"3"'
+        assert json.loads(request.content) == {"content": "x"}
+        return httpx.Response(201, json={"version": 4})
+
+    with client(answer) as gateway:
+        shown, etag = gateway.marked("/projects/P/profile")
+        assert shown == {"version": 3}
+        assert gateway.put("/projects/P/profile", {"content": "x", "author": None}, replaces=etag) == {"version": 4}
+        assert gateway.post("/accept", {"content": "x"}, replaces=etag) == {"version": 4}

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from cli.main import run
@@ -42,6 +41,13 @@ def bundled(name: str) -> str:
         ["destination", "add", "x", "folder", "--set", "novalue"],
         ["coupling", "add", "PROJECT", "P1"],
         ["rule", "add", "PROJECT"],
+        ["quarantine", "release", "t1", "--all"],
+        ["quarantine", "release", "t1", "--reason", "x"],
+        ["quarantine", "drop", "t1", "1.2", "--all", "--reason", "x"],
+        ["quarantine", "show", "t1", "--value"],
+        ["profile", "set", "PROJECT", "/no/such/file", "--reason", "x"],
+        ["project", "set", "PROJECT"],
+        ["attributes", "mark", "PROJECT", "(0008,0008)"],
         ["config", "import", "/no/such/file"],
         ["deidentify", "/no/such/folder", "out"],
     ],
@@ -61,6 +67,14 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
         ["assign", "1.2.3", "PROJECT", "P1"],
         ["transfers"],
         ["transfers", "--watch"],
+        ["quarantine", "list"],
+        ["quarantine", "drop", "t1", "--all", "--reason", "x", "--yes"],
+        ["quarantine", "reviews"],
+        ["pixels", "t1"],
+        ["attributes", "list", "PROJECT"],
+        ["attributes", "proposal", "PROJECT"],
+        ["profile", "versions", "PROJECT"],
+        ["project", "set", "PROJECT", "--inactive"],
         ["dead", "list"],
         ["status", "--json"],
         ["project", "add", "PROJECT", "--destination", "x"],
@@ -109,26 +123,3 @@ def test_config_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert json.loads(capsys.readouterr().out)["FIONA_DATA"] == "/data dir"
     file.write_text("[")
     assert run(["config", "import", str(file)]) == 1
-
-
-def test_deidentify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source, key = tmp_path / "in", tmp_path / "key"
-    source.mkdir()
-    (source / "CT.dcm").write_bytes(Path(bundled("CT_small.dcm")).read_bytes())
-    (source / "notes.txt").write_text("no DICOM")
-    key.write_text("ab" * 32 + "\n")
-    common = ["--participant", "SUBJ01", "--project", "STUDYX", "--workers", "1", "--json"]
-    assert run(["deidentify", str(source), str(tmp_path / "out"), "--key-file", str(key), *common]) == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out) == {"files": 2, "written": 1, "quarantined": 1, "duplicates": 0}
-    assert "random key" not in said.err
-    (made,) = (tmp_path / "out").rglob("*.dcm")
-    assert dcmread(made).PatientID == "SUBJ01"
-    assert run(["deidentify", str(source), str(tmp_path / "again"), "--key-file", str(key), *common]) == 0
-    (same,) = (tmp_path / "again").rglob("*.dcm")
-    assert same.read_bytes() == made.read_bytes()
-    capsys.readouterr()
-    assert run(["deidentify", str(source), str(tmp_path / "other"), *common]) == 0
-    assert "random key" in capsys.readouterr().err
-    key.write_text("short")
-    assert run(["deidentify", str(source), str(tmp_path / "third"), "--key-file", str(key), *common]) == 2
