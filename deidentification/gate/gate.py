@@ -1,164 +1,207 @@
-"""The last gate: read back what was written and look for the person in it.
+"""The last gate: read back what was written and look for the source's people, places, ids, dates and UIDs in it.
 
-The rule for what counts as a hit:
-- names are looked for in their parts of at least 4 bytes, and family and given name written together; ids from 5
-  characters (digits alone from 6), a birth date in the usual formats, UIDs whole; letter case does not matter;
-- a name is also looked for in UTF-8, Latin-1, UTF-16 and its declared character sets, without its diacritics, and
-  with umlauts written out;
-- a hit must stand alone: no letter or digit beside it (for a UID: no digit or dot), so that LEES is not in SLEESTAK;
-- COMMON words, ids of one repeated character, and whatever is part of the new identity itself are not looked for;
-- a birth date that a moved date happens to equal is not looked for.
+What counts as a hit:
+- a needle is at least four bytes long (ids five, digits six, phone numbers seven) and stands alone: no letter or digit
+  beside it, for a UID no digit or dot, for a date no digit unless a time of day follows; a name of eight letters also
+  counts inside a word that the field does not know;
+- a word of the field's vocabulary and the reviewed placeholders (`common.py`) are no needles by themselves; a family
+  name that is one, or is too short, is looked for beside the rest of the name;
+- what the new identity holds, what the profile keeps on purpose, and dates that moved dates happen to equal are none;
+- times and numbers as text are only telling from eight digits on, binary numbers from six bytes on; versions of code
+  lists are public dates; a device's name may be the name of its model.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
-from typing import Final
+from typing import Final, Literal
 
-from pydicom.charset import python_encoding
-
-from deidentification.dataset.encoding import Encoding
+from deidentification.dataset.encoding import EXPLICIT_LE, Encoding, element
 from deidentification.dataset.reader import elements
-from deidentification.errors import CannotDeidentify
+from deidentification.errors import CannotDeidentify, attribute_path
+from deidentification.gate.forms import forms
 from deidentification.gate.identity import IDENTIFYING, Kind
+from deidentification.gate.search import Index, Needle, stands_alone
+from deidentification.gate.standing import Place, places
+from deidentification.standard.dictionary import DICTIONARY, NUMERIC_SIZES
+from deidentification.standard.reviewed import PUBLIC_VERSIONS
 
-LEAST_NAME, LEAST_ID, LEAST_NUMBER, LEAST_UID = 4, 5, 6, 6
-COMMON: Final = frozenset(
-    b"""ABDOMEN ANON ANONYMIZED ANONYMOUS AXIAL BABY BODY BRAIN BREAST CANON CHEST CHILD COIL COMPRESSED CONTROL DATA
-    DEMO DERIVED DOCTOR ELEKTA FACE FEMALE FILM FIONA FIRST FOOT FUJI FUJIFILM GEMS HAND HEAD HEART HITACHI HOLOGIC
-    IMAGE KNEE KODAK LAST LEFT LIVER LUNG MALE MEAN MEDICAL NAME NECK NONE NORM ORIGINAL OTHER PATIENT PELVIS PHANTOM
-    PHILIPS PRIMARY QUALITY RIGHT SAMPLE SCAN SECONDARY SERIES SHIMADZU SIEMENS SKULL SLICE SPINE STUDY SYNTHETIC
-    SYSTEMS TEST TESTING THORAX TOSHIBA TRUE UNKNOWN VARIAN VOLUME WATER WHOLE WIRE""".split()
-)
-_NAME_PARTS: Final = re.compile(rb"[\\^= ,.;:()/_\0\-]+")
-_WRITTEN_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "å": "aa", "ø": "oe", "æ": "ae"})
-_MONTHS: Final = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC")
-_ALPHANUMERIC: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_DIGITS_DOT: Final = frozenset(b"0123456789.")
+LEAST_UID: Final = 6
+PUBLIC_ROOT: Final = b"1.2.840.10008."
+UID_PREFIX: Final = 14
+RULES: Final = {
+    **{kind: f"gate-{kind.value}" for kind in (Kind.NAME, Kind.ID, Kind.DATE, Kind.UID, Kind.TEXT)},
+    Kind.DEVICE: "gate-id",
+    Kind.PHONE: "gate-text",
+}
+NUMBERS_AS_TEXT: Final = frozenset((b"AS", b"DA", b"DS", b"DT", b"IS", b"TM", b"UI"))
+_UIDS: Final = frozenset(tag for tag, kind in IDENTIFYING.items() if kind is Kind.UID)
+_DATES: Final = frozenset(tag for tag, kind in IDENTIFYING.items() if kind is Kind.DATE)
+# What may differ from one instance of a series to the next, and what is only a frame around other attributes.
+_CHANGING: Final = _UIDS | _DATES | {tag for tag, kind in IDENTIFYING.items() if kind is None}
+DAY: Final = 8
+BINARY_NUMBERS: Final = frozenset((*NUMERIC_SIZES, b"OD", b"OF", b"OL", b"OV", b"OW"))
+LEAST_IN_NUMBERS, LEAST_IN_BINARY = 8, 6
+# Manufacturer, its model name and software versions: a station may be called after its model.
+MODEL: Final = frozenset((0x00080070, 0x00081090, 0x00181020))
 
 
-Needle = tuple[Kind, int, bytes]
+@dataclass(frozen=True, slots=True)
+class Needles:
+    """What must not be found: an index of what a series has in common, and the UIDs of one instance."""
+
+    index: Index
+    uids: tuple[tuple[int, bytes], ...] = ()
+
+
+NOTHING: Final = Needles(Index(()))
 
 
 def needles(
     identifying: Iterable[tuple[int, bytes]],
     inserted: Iterable[bytes],
     dates: Iterable[bytes],
-    character_set: bytes = b"",
-) -> list[Needle]:
-    """(kind, tag it came from, upper-cased bytes) of everything that must not be found."""
-    ours, moved = b"\0".join(inserted).upper(), b"\0".join(dates)
-    return [
-        needle
-        for tag, value in sorted(identifying)
-        for needle in _parts(tag, value, character_set)
-        if needle[2] not in ours and not (needle[0] is Kind.DATE and value.strip(b"\0 ") in moved)
-    ]
+    character_set: bytes,
+    kept: frozenset[int] = frozenset(),
+) -> Needles:
+    """What to look for of the source's `identifying` (tag, value), where `inserted` and `dates` were written.
+
+    `kept` are the attributes whose values the profile leaves on purpose.
+    """
+    pairs = list(identifying)
+    ours = sorted(value for tag, value in pairs if tag in kept) if kept else []
+    if kept:
+        pairs = [pair for pair in pairs if pair[0] not in kept]
+    stable = {pair for pair in pairs if pair[0] not in _CHANGING}
+    stable.update([each for tag, value in pairs if tag in _DATES for each in _days(tag, value)])
+    uids = [pair for pair in pairs if pair[0] in _UIDS]
+    inserted = tuple(inserted)
+    moved = _moved(frozenset((*dates, *ours)))
+    known = (*inserted, *ours)
+    names = (*ours, *(text for text in inserted if text[1:2] != b"." or not text.replace(b".", b"").isdigit()))
+    return Needles(
+        _index(frozenset(stable), names, moved, character_set),
+        tuple([(tag, uid) for tag, value in uids for uid in _several(value) if uid not in known]),
+    )
+
+
+@lru_cache(maxsize=256)
+def _moved(dates: frozenset[bytes]) -> frozenset[bytes]:
+    """The days of what was written."""
+    return frozenset(day for date in dates for _, day in _days(0, date))
 
 
 @lru_cache(maxsize=4096)
-def _parts(tag: int, value: bytes, character_set: bytes) -> tuple[Needle, ...]:
-    """What to look for of one identifying value."""
-    kind = IDENTIFYING[tag]
-    text = value.strip(b"\0 ").upper()
-    parts: list[bytes]
-    if kind is Kind.NAME:
-        forms = {*_NAME_PARTS.split(text), *_forms(value.strip(b"\0 "), character_set)}
-        parts = sorted(part for part in forms if len(part) >= LEAST_NAME and part not in COMMON)
-    elif kind is Kind.ID:
-        parts = [part for part in (part.strip(b"\0 ") for part in text.split(b"\\")) if _telling(part)]
-    elif kind is Kind.DATE:
-        parts = _formats(text)
-    else:
-        parts = [text] if len(text) >= LEAST_UID else []
-    return tuple((kind, tag, part) for part in parts if kind)
+def _days(tag: int, value: bytes) -> Iterable[tuple[int, bytes]]:
+    """The dates of a DA or DT, without their times: (tag, eight digits)."""
+    if len(value) == DAY or (value[:DAY].isdigit() and b"\\" not in value and b"-" not in value):
+        return ((tag, value[:DAY]),)
+    ends = (end.strip(b"\0 ").replace(b".", b"") for part in value.split(b"\\") for end in part.split(b"-"))
+    return [(tag, end[:DAY]) for end in ends]
 
 
-def _forms(name: bytes, character_set: bytes) -> set[bytes]:
-    """The parts of a name as they may stand elsewhere: spelled and encoded differently, or written together."""
-    terms = (term.strip() for term in character_set.decode("latin-1").split("\\"))
-    codecs = ("utf-8", *(python_encoding[term] for term in terms if term in python_encoding), "latin-1")
-    found = set()
-    for codec in codecs:
-        try:
-            text = name.decode(codec)
-        except ValueError:
-            continue
-        for person in re.split(r"[\\=]", text):
-            parts = re.split(r"[\^ ,.;:()/_\0-]+", person)
-            family, given = (*person.split("^"), "")[:2]
-            together = [family + given, given + family] if len(family + given) >= LEAST_ID or not text.isascii() else []
-            for spelled in chain.from_iterable(map(_spellings, (*parts, *(together if family and given else ())))):
-                found |= {_encoded(spelled, other).upper() for other in codecs}
-                found.add(spelled.encode("utf-16-le", "replace").upper().rstrip(b"\0") if len(spelled) >= 4 else b"")
-    return found
+def _several(value: bytes) -> Iterable[bytes]:
+    """The UIDs of one value that name instances."""
+    value = value.strip(b"\0 ")
+    if b"\\" in value:
+        return [uid for part in value.split(b"\\") for uid in _several(part)]
+    return () if len(value) < LEAST_UID or value.startswith(PUBLIC_ROOT) else (value,)
 
 
-def _spellings(part: str) -> set[str]:
-    """A part of a name in upper, lower and title case, without diacritics, and with umlauts written out."""
-    cases = {part, part.upper(), part.lower(), part.title()}
-    if part.isascii():
-        return cases
-    plain = "".join(sign for sign in unicodedata.normalize("NFKD", part) if not unicodedata.combining(sign))
-    return cases | {form for form in (plain, part.lower().translate(_WRITTEN_OUT)) if form.isascii()}
-
-
-def _encoded(text: str, codec: str) -> bytes:
-    try:
-        return text.encode(codec)
-    except ValueError:
-        return b""
-
-
-def _telling(text: bytes) -> bool:
-    least = LEAST_NUMBER if text.isdigit() else LEAST_ID
-    return len(text) >= least and len(set(text)) > 1 and text not in COMMON
-
-
-def _formats(text: bytes) -> list[bytes]:
-    if not re.fullmatch(rb"\d{8}", text) or text in (b"19000101", b"00000000"):
-        return []
-    year, month, day = text[:4], text[4:6], text[6:]
-    return [
-        text,
-        *(join.join((year, month, day)) for join in (b"-", b".", b"/")),
-        *(join.join((day, month, year)) for join in (b"-", b".", b"/", b"")),
-        *(join.join((month, day, year)) for join in (b"-", b"/", b"")),
-        *(join.join((day, name, year)) for join in (b"-", b" ", b"") for name in _MONTHS[int(month) - 1 : int(month)]),
-    ]
-
-
-def hit(needle: bytes, kind: Kind, haystack: bytes) -> bool:
-    """Whether `needle` stands alone somewhere in the upper-cased `haystack`."""
-    beside = _DIGITS_DOT if kind is Kind.UID else _ALPHANUMERIC
-    at = haystack.find(needle)
-    while at >= 0:
-        end = at + len(needle)
-        # A letter before a NUL is the low byte of the next element's group (T is group 0054), not text.
-        free_after = haystack[end : end + 1] not in _SINGLES[beside] or haystack[end + 1 : end + 2] == b"\0"
-        if free_after and (at == 0 or haystack[at - 1] not in beside):
-            return True
-        at = haystack.find(needle, at + 1)
-    return False
-
-
-_SINGLES: Final = {codes: frozenset(bytes((code,)) for code in codes) for codes in (_ALPHANUMERIC, _DIGITS_DOT)}
+@lru_cache(maxsize=64)
+def _index(
+    identifying: frozenset[tuple[int, bytes]], ours: tuple[bytes, ...], moved: frozenset[bytes], character_set: bytes
+) -> Index:
+    """The needles of everything but UIDs; those that `ours` holds are none."""
+    by_kind: dict[Kind, dict[bytes, Needle]] = {}
+    for tag, value in sorted(identifying):
+        kind = IDENTIFYING.get(tag, Kind.NAME)
+        if kind is not None and not (kind is Kind.DATE and value in moved):
+            known = by_kind.setdefault(kind, {})
+            looked_for = forms(kind, value, character_set)
+            known.update((form, Needle(kind, tag, form)) for form in looked_for if form not in known)
+    found = Index(tuple(needle for known in by_kind.values() for needle in known.values()))
+    own = {needle for _, needle in found.hits(b"\0\0".join((b"", *ours, b"")).upper(), EXPLICIT_LE)}
+    return Index(tuple(needle for needle in found.needles if needle not in own)) if own else found
 
 
 def verify(
-    written: bytes, meta_size: int, encoding: Encoding, expected: Mapping[int, bytes], wanted: Iterable[Needle]
+    written: bytes,
+    meta_size: int,
+    encoding: Encoding,
+    expected: Mapping[int, bytes],
+    wanted: Needles,
+    released: frozenset[str] = frozenset(),
 ) -> None:
     """Check the bytes of a written header: `expected` values in place, nothing `wanted` anywhere.
 
-    `written` ends before the pixel data's element; the dataset begins at `meta_size`. Raises CannotDeidentify.
+    `written` ends before the pixel data's element; the dataset begins at `meta_size`. `released` are rules that a
+    reviewer has waived for this instance. Raises CannotDeidentify with the attribute that the value came from.
     """
+    if not _in_place(written, meta_size, encoding, expected):
+        _carriers(written, meta_size, encoding, expected)
+    hits = [*wanted.index.hits(written.upper(), encoding), *_uid_hits(written, wanted.uids, encoding)]
+    if not hits:
+        return
+    found = places(written, meta_size, encoding, sorted({at for at, _ in hits}))
+    counting = [(needle.tag, RULES[needle.kind], found[at]) for at, needle in hits if _counts(needle, found[at])]
+    left = [hit for hit in counting if hit[1] not in released]
+    if left:
+        tag, rule, place = min(left, key=lambda hit: (list(RULES.values()).index(hit[1]), hit[0]))
+        where = f" at {attribute_path(place.steps)}" if place.steps else ""
+        raise CannotDeidentify(rule, f"a value of the source stands in the result{where}", ((tag, None),))
+
+
+def _counts(needle: Needle, place: Place) -> bool:
+    """Whether a needle that stands at `place` tells anything there."""
+    if place.vr in BINARY_NUMBERS:
+        return len(needle.form) >= (LEAST_IN_NUMBERS if needle.form.isdigit() else LEAST_IN_BINARY)
+    if place.vr in NUMBERS_AS_TEXT and needle.kind in (Kind.ID, Kind.DEVICE, Kind.PHONE) and needle.form.isdigit():
+        return len(needle.form) >= LEAST_IN_NUMBERS
+    if needle.kind is Kind.DATE:
+        return place.tag not in PUBLIC_VERSIONS and place.vr != b"TM"
+    return needle.kind is not Kind.DEVICE or place.tag not in MODEL
+
+
+def _uid_hits(written: bytes, uids: tuple[tuple[int, bytes], ...], encoding: Encoding) -> Iterable[tuple[int, Needle]]:
+    """Where UIDs stand; those of one source begin alike, so that few beginnings are looked for."""
+    present = {prefix for prefix in {uid[:UID_PREFIX] for _, uid in uids} if prefix in written}
+    for tag, uid in uids:
+        if uid[:UID_PREFIX] in present:
+            at = written.find(uid)
+            while at >= 0:
+                if stands_alone(uid, Kind.UID, written, at, encoding):
+                    yield at, Needle(Kind.UID, tag, uid)
+                at = written.find(uid, at + 1)
+
+
+def _in_place(written: bytes, meta_size: int, encoding: Encoding, expected: Mapping[int, bytes]) -> bool:
+    """Whether every expected element stands, in order and whole, outside every sequence: the quick look."""
+    if encoding.implicit:
+        return False
+    at, bound = meta_size, 0
+    sequence = written.find(b"SQ\0\0", meta_size)
+    order: Literal["little", "big"] = "little" if encoding.little else "big"
+    for tag in sorted(expected):
+        at = written.find(_element(tag, expected[tag], encoding), at)
+        if at < 0:
+            return False
+        while 0 <= sequence < at:
+            bound = max(bound, sequence + 8 + int.from_bytes(written[sequence + 4 : sequence + 8], order))
+            sequence = written.find(b"SQ\0\0", sequence + 4)
+        if at < bound:
+            return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _element(tag: int, value: bytes, encoding: Encoding) -> bytes:
+    return element(tag, DICTIONARY[tag][0], value, encoding)
+
+
+def _carriers(written: bytes, meta_size: int, encoding: Encoding, expected: Mapping[int, bytes]) -> None:
+    """The same by walking every element."""
     found = elements(written, encoding, meta_size, expected)
     for tag, value in expected.items():
         if found.get(tag, b"").rstrip(b"\0 ") != value.rstrip(b"\0 "):
             raise CannotDeidentify("gate-carrier", "a written value is not what it must be", ((tag, None),))
-    haystack = written.upper()
-    for kind, tag, needle in wanted:
-        if needle in haystack and hit(needle, kind, haystack):
-            raise CannotDeidentify(f"gate-{kind.value}", "a value of the source stands in the result", ((tag, None),))

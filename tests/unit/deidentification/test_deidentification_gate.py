@@ -5,29 +5,36 @@ import pytest
 from deidentification import CannotDeidentify, Subject
 from deidentification.dataset.encoding import EXPLICIT_LE
 from deidentification.gate import gate
-from deidentification.gate.identity import Kind
 from tests.unit.deidentification.builders import KEY, Bench, ct, encoded
 
 
 @pytest.mark.parametrize(
-    ("attributes", "rule"),
+    ("attributes", "rule", "echo"),
     [
-        ({"Manufacturer": "Scanner of Nordmann"}, "gate-name"),
-        ({"Manufacturer": "NORDMANN, KARI"}, "gate-name"),
-        ({"Manufacturer": "for Henviser"}, "gate-name"),
-        ({"SequenceName": "03027012345"}, "gate-id"),
-        ({"SequenceName": "x ACC4711X"}, "gate-id"),
-        ({"SequenceName": "born 1970-02-03"}, "gate-date"),
-        ({"SequenceName": "03.02.1970"}, "gate-date"),
-        ({"KVP": "19700203"}, "gate-date"),
-        ({"PatientBirthDate": "", "Manufacturer": "1.2.826.0.19700203.1"}, "gate-uid"),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "KARI NORDMANN"]}, "gate-name"),
+        ({"Manufacturer": "Scanner of Nordmann"}, "gate-name", b"Nordmann"),
+        ({"Manufacturer": "NORDMANN, KARI"}, "gate-name", b"NORDMANN"),
+        ({"Manufacturer": "for Henviser"}, "gate-name", b"Henviser"),
+        ({"ManufacturerModelName": "M 03027012345"}, "gate-id", b"03027012345"),
+        ({"ManufacturerModelName": "x ACC4711X"}, "gate-id", b"ACC4711X"),
+        ({"SequenceName": "born 1970-02-03"}, "gate-date", b"1970-02-03"),
+        ({"SequenceName": "03.02.1970"}, "gate-date", b"03.02.1970"),
+        ({"KVP": "19700203"}, "gate-date", b"19700203"),
+        ({"PatientBirthDate": "", "Manufacturer": "1.2.826.0.19700203.1"}, "gate-uid", b"1.2.826.0.19700203.1"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "KARI NORDMANN"]}, "gate-name", b"NORDMANN"),
     ],
 )
-def test_an_echo_in_a_kept_value_is_refused(bench: Bench, attributes: dict[str, object], rule: str) -> None:
-    refusal = bench.refusal(encoded(ct(**attributes)))
-    assert refusal.rule == rule
-    assert "nordmann" not in str(refusal).lower()
+def test_an_echo_in_a_kept_value_never_leaves(
+    bench: Bench, attributes: dict[str, object], rule: str, echo: bytes
+) -> None:
+    """Either its attribute is cleaned of it, or the gate refuses the object."""
+    try:
+        written = bench.written(encoded(ct(**attributes)))
+    except CannotDeidentify as refusal:
+        held, told = refusal.rule == rule, str(refusal).lower()
+    else:
+        held, told = echo not in written, ""
+    assert held
+    assert "nordmann" not in told
 
 
 def test_a_name_in_another_character_set_is_found(bench: Bench) -> None:
@@ -59,26 +66,11 @@ def test_a_moved_date_may_equal_the_birth_date(bench: Bench) -> None:
     assert after.StudyDate == "20230311"
 
 
-@pytest.mark.parametrize(
-    ("kind", "needle", "haystack", "found"),
-    [
-        (Kind.NAME, b"HANS", b"\x06\0HANS  ", True),
-        (Kind.NAME, b"HANS", b"\x06\0HANSEN", False),
-        (Kind.NAME, b"HANS", b"\x04\0HANST\0\x10\0", True),
-        (Kind.NAME, b"HANS", b"HANSEN HANS", True),
-        (Kind.UID, b"1.2.3.4", b"1.2.3.45", False),
-        (Kind.UID, b"1.2.3.4", b"UID 1.2.3.4\0", True),
-    ],
-)
-def test_a_hit_stands_alone(kind: Kind, needle: bytes, haystack: bytes, found: bool) -> None:
-    assert gate.hit(needle, kind, haystack) is found
-
-
 def test_a_wrong_carrier_is_refused(bench: Bench) -> None:
     written = bench.written(encoded(ct()))
     start = 144 + int.from_bytes(written[140:144], "little")
     end = written.rindex(b"\xe0\x7f\x10\0OW")
-    gate.verify(written[:end], start, EXPLICIT_LE, {0x00100020: b"NOR_001"}, ())
+    gate.verify(written[:end], start, EXPLICIT_LE, {0x00100020: b"NOR_001"}, gate.NOTHING)
     with pytest.raises(CannotDeidentify) as refusal:
-        gate.verify(written[:end], start, EXPLICIT_LE, {0x00100020: b"NOR_002"}, ())
+        gate.verify(written[:end], start, EXPLICIT_LE, {0x00100020: b"NOR_002"}, gate.NOTHING)
     assert (refusal.value.rule, refusal.value.where) == ("gate-carrier", "(0010,0020)")

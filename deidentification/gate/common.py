@@ -1,0 +1,25 @@
+"""What is no evidence by itself: placeholders, makers, words of the field."""
+
+from typing import Final
+
+from deidentification.text.vocabulary import known
+
+# Placeholders, roles and makers that stand in identity attributes without naming anybody.
+COMMON: Final = frozenset(
+    word
+    for line in (
+        "ABDOMEN ADMIN ADMINISTRATOR ANON ANONYM ANONYMISED ANONYMIZED ANONYMOUS ANSAT AXIAL BABY BODY BRAIN BREAST",
+        "CANON CHEST CHILD COIL COMPRESSED CONTROL DATA DEFAULT DEMO DERIVED DICOM DOCTOR DOKTOR ELEKTA FACE FEMALE",
+        "FILM FIONA FIRST FOOT FUJI FUJIFILM GEMS HAND HEAD HEART HITACHI HOLOGIC IMAGE INGEN KEINE KNEE KODAK LAST",
+        "LEFT LEGE LIVER LUNG MALE MEAN MEDICAL NAME NECK NONE NORM NURSE OPERATOR ORIGINAL OTHER PASIENT PATIENT",
+        "PELVIS PHANTOM PHILIPS PRIMARY PROFESSOR QUALITY RADIOGRAF RADIOGRAPHER REMOVED RIGHT SAMPLE SCAN SECONDARY",
+        "SERIES SERVICE SHIMADZU SIEMENS SKULL SLICE SPINE STUDY SYNTHETIC SYSTEM SYSTEMS TECH TECHNOLOGIST TEST",
+        "TESTING TESTPATIENT THORAX TOSHIBA TRUE UKJENT UNBEKANNT UNKNOWN USER VARIAN VOLUME WATER WHOLE WIRE",
+    )
+    for word in line.split()
+)
+
+
+def common(word: str) -> bool:
+    """Whether a word alone tells nothing of anybody."""
+    return word.upper() in COMMON or known(word)
