@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Mapping
 from struct import unpack
 from typing import Final, NamedTuple
 
@@ -9,6 +10,7 @@ from deidentification.dataset.encoding import ITEM, SEQUENCE_END, UNDEFINED, ele
 from deidentification.dataset.reader import Header
 from deidentification.dataset.source import Source
 from deidentification.errors import CannotDeidentify
+from deidentification.pixels import image, whole
 from deidentification.pixels.segments import Blank, blanks
 
 CHUNK: Final = 1024 * 1024
@@ -19,16 +21,24 @@ NO_KERNEL_COPY: Final = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSU
 
 
 class Pixels(NamedTuple):
-    """The element header to write, the source's bytes [start, end) that follow it, and the blanks among them."""
+    """The element header to write, the source's bytes [start, end) that follow it, and the blanks among them.
+
+    `pad` zeros come after them.
+    """
 
     header: bytes
     start: int
     end: int
     blanks: tuple[Blank, ...]
+    pad: int = 0
 
 
-def located(source: Source, found: Header) -> Pixels:
-    """Check the pixel data to its last byte and say what to copy; offsets are from the dataset's start."""
+def located(source: Source, found: Header, captured: Mapping[int, bytes] | None = None) -> Pixels:
+    """Check the pixel data to its last byte and say what to copy; offsets are from the dataset's start.
+
+    `captured` holds the source's values of image.DESCRIBING. With it nothing passes that is no pixel: what is longer
+    than the image is cut, run-length segments are walked. Without it pixel data is taken as long as it says it is.
+    """
     tag, vr, start, length = found
     steps = ((tag, None),)
     if vr not in (b"", *PIXEL_VRS[tag]):
@@ -39,13 +49,36 @@ def located(source: Source, found: Header) -> Pixels:
             raise CannotDeidentify("pixel-encapsulation", "native pixel data in an encapsulated transfer syntax", steps)
         if start + length > source.size:
             raise CannotDeidentify("truncated", "the pixel data ends beyond the end of the file", steps)
-        return Pixels(header, start, start + length, ())
+        if captured is None:
+            return Pixels(header, start, start + length, ())
+        return _native(source, found, captured)
     if not source.syntax.encapsulated:
         raise CannotDeidentify("pixel-encapsulation", "encapsulated pixel data in a native transfer syntax", steps)
-    return _fragments(source, header, start)
+    described = None if captured is None else image.described(captured, source.syntax.encoding, tag)
+    return _fragments(source, header, start, described)
 
 
-def _fragments(source: Source, header: bytes, start: int) -> Pixels:
+def _native(source: Source, found: Header, captured: Mapping[int, bytes]) -> Pixels:
+    """Exactly the image's bytes and at most one pad byte, which is zero whatever it was (PS3.5 8.1.1)."""
+    tag, vr, start, length = found
+    described = image.described(captured, source.syntax.encoding, tag)
+    exact = described.size
+    if described.photometric in image.SUBSAMPLED and length >= 3 * exact // 2:
+        # Not subsampled whatever its photometric interpretation says, as some writers have it.
+        exact = 3 * exact // 2
+    if length < exact:
+        raise CannotDeidentify("pixel-length", "the pixel data is shorter than the image", ((tag, None),))
+    even = exact + exact % 2
+    end = start + min(length, even)
+    blank: tuple[Blank, ...] = ()
+    if exact % 2 and length > exact:
+        # In big endian words the byte that fills the last word comes before the last pixel.
+        swapped = not source.syntax.encoding.little and vr == b"OW" and described.allocated <= 8
+        blank = ((end - 2 if swapped else end - 1, 1),)
+    return Pixels(element(tag, vr, b"", source.syntax.encoding, even), start, end, blank, start + even - end)
+
+
+def _fragments(source: Source, header: bytes, start: int, described: image.Image | None) -> Pixels:
     """Walk the offset table and the fragments to the sequence delimiter (PS3.5 A.4)."""
     at, first, continued = start, True, False
     table: tuple[int, ...] = ()
@@ -67,6 +100,8 @@ def _fragments(source: Source, header: bytes, start: int) -> Pixels:
             raise CannotDeidentify("offset-table", "the offset table holds something else", ((0x7FE00010, None),))
         if first:
             table = unpack(f"<{length // 4}L", source.read(at, length))
+        elif (described and source.syntax.uid in whole.FRAMES) or (described and source.syntax.uid in whole.FRAMES):
+            covered.extend(whole.FRAMES[source.syntax.uid](source.read, at, at + length, described))
         elif source.syntax.codec:
             found, continued = blanks(source.read, at, at + length, source.syntax.codec, continued)
             covered.extend(found)
@@ -84,6 +119,8 @@ def copy(source: Source, pixels: Pixels, target: int, offset: int) -> None:
         while length > 0:
             written = os.pwrite(target, bytes(min(length, CHUNK)), at)
             at, length = at + written, length - written
+    if pixels.pad:
+        os.write(target, bytes(pixels.pad))
 
 
 def _copy(fd: int, offset: int, target: int, count: int) -> None:
