@@ -30,6 +30,7 @@ run: build/.runtime ## The same set-up, serving until Ctrl-C
 	@$(PYTHON) -m cli.demo --serve
 
 check: build/.develop ## Style, types, walls, unit and contract tests
+	@scripts/install-components.sh dcmtk dicom3tools
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy

@@ -1,20 +1,22 @@
 """All benchmarks, one after the other: a table for people, JSON (and Markdown beside it) for comparing runs.
 
-Usage: python -m benchmarks [NAME…] [--json FILE] [--quick]      names: reception deidentification sending road bus
+Usage: python -m benchmarks [NAME…] [--json FILE] [--quick]
+Names: reception deidentification scoring sending road bus
 """
 
 import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks import bus, deidentification, machine, reception, road, sending
+from benchmarks import bus, deidentification, machine, reception, road, scoring, sending
+from benchmarks.answers import Action
 from benchmarks.measure import Row, Stopwatch, row
 from benchmarks.report import markdown, show
 from tests.components import ComponentMissing, require
@@ -61,6 +63,20 @@ def deidentified(rows: list[dict[str, Any]]) -> list[Row]:
     ]
 
 
+def scored(profiles: Iterable[str]) -> list[Row]:
+    """The marks of each profile over the synthetic studies: of all checks, and of each action."""
+    rows = []
+    for name in profiles:
+        result = scoring.score(scoring.PROFILES[name])
+        for action in Action:
+            if total := result.total[action]:
+                passed = result.passed[action]
+                rows.append(row("scoring", f"{name}: {action.value}", "FIONA", f"% of {total}", 100 * passed / total))
+        total = sum(result.total.values())
+        rows.append(row("scoring", f"{name}: all actions", "FIONA", f"% of {total}", 100 * result.overall))
+    return rows
+
+
 def _is_ours(name: str) -> bool:
     return name.lower().startswith("fiona")
 
@@ -88,6 +104,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
         {"count": 300, "rounds": 3},
         {"count": 100, "rounds": 1},
     ),
+    "scoring": Benchmark((), scored, {"profiles": tuple(scoring.PROFILES)}, {"profiles": ("research",)}),
     "sending": Benchmark(("dcmtk",), sending.run, {"rounds": 3, "count": 300}, {"rounds": 1, "count": 100}),
     "road": Benchmark(
         ("rabbitmq", "postgres", "orthanc", "dcmtk"),

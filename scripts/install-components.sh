@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Installs the real components that tests, benchmarks and the demo talk to, on Debian (bookworm, trixie).
 #
-#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk gdcm
+#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools gdcm
 #
 # Without names: all but gdcm (a benchmark's peer). A component that is there already costs nothing.
 # No system service is started or left enabled by what this installs: the tests start their own.
 # Not root: says what is missing, and exits 0 on a desk, 1 when CI=true.
 set -euo pipefail
 
-DEFAULT=(rabbitmq postgres orthanc dcmtk)
+DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools)
 
 declare -A PACKAGES=(
   [rabbitmq]="rabbitmq-server"
   [postgres]="postgresql"
   [orthanc]="orthanc orthanc-dicomweb"
   [dcmtk]="dcmtk"
+  [dicom3tools]="dicom3tools"
   [gdcm]="libgdcm-tools"
 )
 declare -A SERVICES=([rabbitmq]="rabbitmq-server epmd.socket epmd" [postgres]="postgresql" [orthanc]="orthanc")
@@ -28,6 +29,7 @@ present() {
     postgres) any /usr/lib/postgresql/*/bin/initdb || have initdb ;;
     orthanc)  have Orthanc && any /usr/share/orthanc/plugins/libOrthancDicomWeb.so* ;;
     dcmtk)    have storescu && have dcmsend && have findscu && have storescp ;;
+    dicom3tools) have dciodvfy ;;
     gdcm)     have gdcmanon ;;
   esac
 }

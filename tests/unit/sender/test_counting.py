@@ -24,6 +24,7 @@ def delivery(series: str, destination: str, **more: Any) -> Delivery:
         "parts": 2,
         "destinations": ["pacs", "folder"],
         "quarantined": 0,
+        "left_out": 0,
         "delivered": 10,
         "refused": 0,
         "counted": 10,
@@ -44,8 +45,8 @@ def test_whole_with_the_last_part_at_the_last_destination() -> None:
 
 
 def test_the_sums_are_those_of_one_destination() -> None:
-    event = completed(all_four(quarantined=1))
-    assert (event.delivered, event.quarantined, event.counted) == (20, 2, 20)
+    event = completed(all_four(quarantined=1, left_out=3))
+    assert (event.delivered, event.quarantined, event.left_out, event.counted) == (20, 2, 6, 20)
 
 
 def test_counted_is_what_every_destination_confirms() -> None:

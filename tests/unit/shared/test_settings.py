@@ -48,3 +48,17 @@ def test_the_originals_config_is_understood(monkeypatch: pytest.MonkeyPatch, tmp
     settings, part = Settings(), PartSettings()
     assert (settings.data, settings.timezone) == (tmp_path / "site", "Europe/Oslo")
     assert (part.port, part.ae_titles) == (4006, "FIONA2")
+
+
+def test_older_master_keys_are_lines_of_a_variable_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def told() -> list[str]:
+        return [key.get_secret_value() for key in Settings().secret_key_old]
+
+    assert told() == []
+    monkeypatch.setenv("FIONA_SECRET_KEY_OLD", "[the one, before]")
+    assert told() == ["[the one, before]"]
+    monkeypatch.delenv("FIONA_SECRET_KEY_OLD")
+    (tmp_path / "old").write_text("last but one\nthe first\n")
+    monkeypatch.setenv("FIONA_SECRET_KEY_OLD_FILE", str(tmp_path / "old"))
+    assert told() == ["last but one", "the first"]
+    assert "the first" not in repr(Settings())
