@@ -17,6 +17,7 @@ MARGIN: Final = 4
 # that ink on paper has, and hardly anything between them that does not.
 WINDOW, LEAST_EDGES, LEAST_ROWS, LEAST_CONTRAST, STRAIGHT = 80, 9, 11, 60, 0.85
 LEAST_AREA: Final = 600
+STRIP, OVERLAP = 256, 64
 
 
 @lru_cache(maxsize=1)
@@ -30,8 +31,8 @@ def codes(picture: Picture) -> list[Box]:
     if int(grey.max()) - int(grey.min()) < LEAST_CONTRAST or min(grey.shape) < 16:
         return []
     found = [_box(points, grey.shape) for points in (*_squares(grey), *_decoded_bars(grey))]
-    found += bars(grey)
-    found += (Box(box.y, box.x, box.height, box.width, 1.0, "code") for box in bars(np.ascontiguousarray(grey.T)))
+    found += _in_strips(grey)
+    found += (Box(box.y, box.x, box.height, box.width, 1.0, "code") for box in _in_strips(grey.T))
     return [box for box in found if box.width > 0 and box.height > 0]
 
 
@@ -58,6 +59,15 @@ def _box(points: Corners, shape: tuple[int, ...]) -> Box:
     left, top = (max(0, int(edge) - MARGIN) for edge in points.min(axis=0))
     right, bottom = (ceil(edge) + 1 + MARGIN for edge in points.max(axis=0))
     return Box(left, top, min(right, shape[1]) - left, min(bottom, shape[0]) - top, 1.0, "code")
+
+
+def _in_strips(grey: Picture) -> list[Box]:
+    """`bars` of the rows by and by: what is computed for a pixel is many times its size."""
+    found: list[Box] = []
+    for top in range(0, max(1, len(grey) - OVERLAP), STRIP - OVERLAP):
+        strip = np.ascontiguousarray(grey[top : top + STRIP])
+        found += (box._replace(y=box.y + top) for box in bars(strip))
+    return found
 
 
 def bars(grey: Picture) -> list[Box]:

@@ -18,7 +18,7 @@ from deidentification.pixels.safe_words import is_safe
 
 # Lines of 8 pixels need enlarging; tiles of one size keep memory the same for every image, and overlap by more than
 # the height of a line. Measured by `python -m benchmarks.burned_in`.
-TILE, OVERLAP, SCALE, BORDER = 432, 96, 1.5, 8
+TILE, OVERLAP, SCALE, BORDER = 400, 96, 1.5, 8
 # A box that detection proposes counts when it can be read, upright or turned round, with at least this confidence;
 # when it reads as a word of the patient's own, less will do.
 READ, READ_OWN = 0.6, 0.3

@@ -213,8 +213,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 async def test_written_quarantined_and_left_out_are_all_that_was_asked_for(archived: Database, store: Store) -> None:
-    answers = dict(zip(INSTANCES, (passes, stays, left_out, passes), strict=True))
-    event = await done(archived, store, Told(lambda uid: answers[uid](uid)))
+    answers: tuple[Callable[[str], Outcome], ...] = (passes, stays, left_out, passes)
+    answer = dict(zip(INSTANCES, answers, strict=True))
+    event = await done(archived, store, Told(lambda uid: answer[uid](uid)))
     assert (event.instances, event.quarantined, event.left_out) == (2, 1, 1)
     assert await quarantine(archived) == {
         INSTANCES[1]: ("text-in-pixels", "stays here [text-in-pixels]", "(7FE0,0010)")
