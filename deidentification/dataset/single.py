@@ -8,7 +8,7 @@ from deidentification.dataset.replace import replaced
 from deidentification.dataset.values import CHECKS, cleaned
 from deidentification.errors import CannotDeidentify
 from deidentification.gate.identity import IDENTIFYING
-from deidentification.profiles.rules import DATE, DROP, REFUSE, REFUSE_BITS, REFUSE_YES, VERSION, Rule
+from deidentification.profiles.rules import DATE, DROP, EMPTY, REFUSE, REFUSE_BITS, REFUSE_YES, VERSION, Rule
 from deidentification.standard.dictionary import NUMERIC_SIZES
 
 if TYPE_CHECKING:
@@ -71,10 +71,11 @@ def changed(walk: "Walk", rule: Rule, tag: int, vr: bytes, value: bytes, target:
     if act is REFUSE:
         return _document(walk, tag, value, target, depth)
     if act is REFUSE_YES:
+        said = value.strip(b"\0 ").upper()
         # At the top level the plan for the pixels decides.
-        if depth > 0 and value.strip(b"\0 ").upper() == b"YES" and "burned-in" not in walk.context.released:
+        if depth > 0 and said == b"YES" and "burned-in" not in walk.context.released:
             raise CannotDeidentify("burned-in", "identity stands in the pixels", ((tag, None),))
-        act = rule.otherwise
+        act = rule.otherwise if said in (b"YES", b"NO") else EMPTY
     if act is REFUSE_BITS:
         bits = int.from_bytes(value[:2], "little" if target.little else "big")
         if bits > 1 and "overlay-in-pixels" not in walk.context.released:

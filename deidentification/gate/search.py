@@ -13,7 +13,7 @@ from deidentification.gate.identity import Kind
 from deidentification.text.vocabulary import known
 
 WINDOW: Final = 4
-LONG_NAME: Final = 8
+LONG_NAME, LONGEST_WORD = 8, 40
 BITS: Final = 17
 BLOCK: Final = 1 << 20
 _MULTIPLIER: Final = np.uint32(2654435761)
@@ -49,9 +49,10 @@ def stands_alone(needle: bytes, kind: Kind, haystack: bytes, at: int, encoding: 
 def _within_a_word(needle: bytes, haystack: bytes, at: int) -> bool:
     """Whether the letters around a name make a word of the field."""
     start, end = at, at + len(needle)
-    while start and haystack[start - 1] in _ALPHANUMERIC:
+    least, most = max(0, start - LONGEST_WORD), min(len(haystack), end + LONGEST_WORD)
+    while start > least and haystack[start - 1] in _ALPHANUMERIC:
         start -= 1
-    while end < len(haystack) and haystack[end] in _ALPHANUMERIC:
+    while end < most and haystack[end] in _ALPHANUMERIC:
         end += 1
     return known(haystack[start:end].decode("ascii"))
 

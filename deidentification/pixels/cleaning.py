@@ -18,8 +18,8 @@ from deidentification.pixels.rendering import Renderer
 from deidentification.pixels.thumbnails import png
 from deidentification.profiles.model import DeviceMask
 
-# Filling is followed by another look; text that is still there after so many is not going to leave.
-ROUNDS: Final = 3
+# Filling is followed by another look; an object in which so many looks found something is not going to leave.
+LOOKS: Final = 4
 
 
 class Words(Protocol):
@@ -118,11 +118,12 @@ class _Job:
         if key in self.boxes:
             boxes = self.boxes[key]
             changed = filled(samples, boxes, self.renderer, self.padding)
+        elif self.plan.read:
+            changed, more = self._read(samples)
+            boxes = self.boxes[key] = (*self.always, *more)
         else:
             changed = filled(samples, self.always, self.renderer, self.padding)
-            more = self._read(samples) if self.plan.read else ()
-            boxes = self.boxes[key] = (*self.always, *more)
-            changed = changed or bool(more)
+            boxes = self.boxes[key] = self.always
         if boxes:
             self.shared.setdefault(boxes, []).append(index + 1)
         self.changed += changed
@@ -130,25 +131,34 @@ class _Job:
             self.thumbnails = png(before), png(self.renderer.shown(samples))
         self.writing.put(index, samples, changed)
 
-    def _read(self, samples: Samples) -> tuple[Box, ...]:
-        """Look, fill, look again, until nothing is left to fill."""
+    def _read(self, samples: Samples) -> tuple[bool, tuple[Box, ...]]:
+        """Look, fill, look again, until nothing is left to fill: whether anything was, and what was found.
+
+        The first look is at the frame as it came: a line that crosses the edge of a region or of a mask could not be
+        read any more when half of it is filled, and yet by a person.
+        """
+        hidden: list[Box] = []
+        for look in range(LOOKS):
+            found = self._found(samples)
+            changed = not look and filled(samples, self.always, self.renderer, self.padding)
+            more = [box for box in found if filled(samples, (box,), self.renderer, self.padding)]
+            hidden += more
+            if not changed and not more:
+                return look > 0, tuple(hidden)
+        if self.plan.verified:
+            raise CannotDeidentify("pixel-text", "text is still read after it was hidden", ((self.tag, None),))
+        return True, tuple(hidden)
+
+    def _found(self, samples: Samples) -> list[Box]:
         # Loading the networks takes a second that objects without a plan never pay.
         from deidentification.pixels.codes import codes
         from deidentification.pixels.reading import reader
 
-        hidden: list[Box] = []
-        for _ in range(ROUNDS):
-            found = [
-                box
-                for picture in self.renderer.pictures(samples)
-                for box in (*reader().lines(picture, self.own), *codes(picture))
-            ]
-            if not filled(samples, found, self.renderer, self.padding):
-                return tuple(hidden)
-            hidden += (box for box in found if box not in hidden)
-        if self.plan.verified:
-            raise CannotDeidentify("pixel-text", "text is still read after it was hidden", ((self.tag, None),))
-        return tuple(hidden)
+        return [
+            box
+            for picture in self.renderer.pictures(samples)
+            for box in (*reader().lines(picture, self.own), *codes(picture))
+        ]
 
     def _masked(self) -> tuple[Box, ...]:
         return tuple(

@@ -29,7 +29,7 @@ DONE: Final[dict[Act, str]] = {
     Act.WALK: "stays, and every item is treated by this profile",
     Act.CODE: "gets one dummy code",
     Act.REFUSE: "holds the object back, unless the profile says what becomes of documents",
-    Act.REFUSE_YES: "holds the object back where it says YES and no pixel is cleaned; otherwise it is removed",
+    Act.REFUSE_YES: "holds the object back where it says YES and no pixel is cleaned; NO stays, other text does not",
     Act.REFUSE_BITS: "holds the object back where the overlay stands in the pixels; otherwise it is removed",
     Act.CLEAN: "loses every word that is not known to be harmless",
     Act.LITERAL: "is replaced by {argument!r}",

@@ -48,6 +48,7 @@ ADDED: Final[dict[int, str]] = {
     0x0044000A: "X",  # Product Lot Identifier
     0x00440012: "X",  # Substance Administration Device ID
     0x00540400: "X",  # Image ID
+    0x00620020: "D",  # Tracking ID: a Tracking UID must not stand without one
     0x00700068: "X",  # Graphic Layer Description
     0x00700080: "D",  # Content Label
     0x00700081: "Z",  # Content Description
@@ -125,6 +126,7 @@ CLEANED: Final[dict[int, Option]] = {
     0x00400255: Option.DESCRIPTORS,  # Performed Procedure Type Description
     0x0040A160: Option.STRUCTURED_CONTENT,  # Text Value
     0x00420010: Option.DESCRIPTORS,  # Document Title
+    0x00620020: Option.DESCRIPTORS,  # Tracking ID
     0x00700006: Option.GRAPHICS,  # Unformatted Text Value
     0x00700068: Option.GRAPHICS,  # Graphic Layer Description
     0x00700080: Option.DESCRIPTORS,  # Content Label
@@ -152,7 +154,8 @@ DUMMY_CODES: Final = frozenset(
     )
 )
 
-# Values that say identity stands in the pixels: YES refuses the object, as this profile cleans no pixels.
-BURNED_IN: Final = {0x00280301: "X", 0x00480010: "K"}
+# Values that say whether identity stands in the pixels: YES refuses the object unless its pixels are cleaned; NO is
+# what the source says, which some objects must.
+BURNED_IN: Final = {0x00280301: "K", 0x00480010: "K"}
 OVERLAY_BITS_ALLOCATED: Final = frozenset(0x60000100 | number << 17 for number in range(16))
 ENCAPSULATED_DOCUMENT: Final = 0x00420011

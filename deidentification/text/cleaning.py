@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from deidentification.text import charsets, dates
-from deidentification.text.patterns import CONTROLS, GAP, without_patterns
+from deidentification.text.patterns import CONTROLS, GAP, without_endless, without_patterns
 from deidentification.text.person import Person
 from deidentification.text.titles import without_titles
 from deidentification.text.words import DATES, FIRST_DATE, LAST_DATE, YEAR, Verdict, parts, verdict
@@ -14,6 +14,8 @@ from deidentification.text.words import DATES, FIRST_DATE, LAST_DATE, YEAR, Verd
 LONGEST: Final = {b"CS": 16, b"SH": 16, b"LO": 64, b"ST": 1024, b"LT": 10240, b"UC": 0, b"UT": 0}
 ONE_VALUE: Final = frozenset((b"ST", b"LT", b"UT"))
 CACHED: Final = 512
+# A text that never comes to rest is none.
+MOST_PASSES: Final = 20
 
 GAPS: Final = re.compile(rf"[ \t]*{GAP}(?:[ \t]*{GAP})*[ \t]*")
 SPACES: Final = re.compile(r"(\s+)")
@@ -49,13 +51,13 @@ _short = lru_cache(maxsize=8192)(_cleaned)
 
 def clean(text: str, person: Person, days: int | None) -> str:
     """One text, cleaned until nothing more goes: what is removed may bring together what looks like a date."""
-    text, moved = _once(CONTROLS.sub(" ", text), person, days, frozenset())
-    while text:
+    text, moved = _once(without_endless(CONTROLS.sub(" ", text)), person, days, frozenset())
+    for _ in range(MOST_PASSES):
         again, _ = _once(text, person, None if days is None else 0, moved)
         if again == text:
-            break
+            return text
         text = again
-    return text
+    return ""
 
 
 def _once(text: str, person: Person, days: int | None, moved: frozenset[str]) -> tuple[str, frozenset[str]]:

@@ -10,6 +10,9 @@ CONTROLS: Final = re.compile(
     "[^\\t\\n\\r\\x20-\ud7ff\ufb00-\ufffd\U00010000-\U0010ffff\udc80-\udcff]|[\\x7f-\\xa0\\xad]"
     "|[\\u1680\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]"
 )
+# Longer than any word, longer than any space that means something: nothing else is looked for across them.
+ENDLESS: Final = re.compile(r"\S{129,}")
+BLANK: Final = re.compile(r"[ \t]{17,}|(?:\s*\n){9,}\s*")
 REMOVED: Final = re.compile(
     r"""
       \S+@\S+                                                      # mail
@@ -32,6 +35,11 @@ REMOVED: Final = re.compile(
 CHAIN: Final = re.compile(r"(?<![^\W_])[+(]{0,2}\d+(?:[ \t]?[-./()]{0,2}[ \t]?\d+)+|\+\d+")
 LONGEST_CHAIN: Final = 6
 _DECIMALS: Final = re.compile(r"\d{1,4}[.,]\d{1,3}(?:/\d{1,4}[.,]\d{1,3})*")
+
+
+def without_endless(text: str) -> str:
+    """The text with a GAP for every endless word; long blanks are shortened."""
+    return ENDLESS.sub(GAP, BLANK.sub(lambda match: "\n" if "\n" in match[0] else " ", text))
 
 
 def without_patterns(text: str) -> str:

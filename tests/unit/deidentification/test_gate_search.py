@@ -1,5 +1,7 @@
 """One pass finds every needle that stands alone, wherever it stands and whatever stands beside it."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,3 +101,10 @@ def test_what_does_not_parse_is_nowhere_but_found() -> None:
     written = bytes(132) + b"\x08\0\x08\0ZZ" + b"NORDMANN"
     at = written.index(b"NORDMANN")
     assert places(written, 132, EXPLICIT_LE, [at])[at].steps == ()
+
+
+def test_no_header_takes_long() -> None:
+    started = time.process_time()
+    assert found(Kind.NAME, b"NORDMANN", b"NORDMANN" * 20000)
+    assert not found(Kind.ID, b"123456", b"123456" * 20000)
+    assert time.process_time() - started < 10

@@ -172,6 +172,15 @@ def test_ultrasound_is_masked_outside_its_regions_and_read_inside(tmp_path: Path
     assert kinds == {"region", "text"}
 
 
+def test_a_line_on_the_edge_of_a_region_goes_whole(tmp_path: Path) -> None:
+    data = ultrasound()
+    frames = data.pixel_array.copy()
+    cv2.putText(frames[1], "Nordmann, Kari", (40, 36), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255,), 1, cv2.LINE_AA)
+    data.PixelData = frames.tobytes()
+    path = saved(data, tmp_path / "in.dcm")
+    assert ink_left(frames, read_back(path, clean(path)).pixel_array) == 0
+
+
 def test_exempt_images_are_not_even_decoded(tmp_path: Path) -> None:
     data = dataset(picture())
     data.PixelData = encapsulate([b"\xff\xd8 no image at all"])

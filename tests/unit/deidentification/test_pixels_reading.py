@@ -86,7 +86,7 @@ def test_the_patients_own_words_go_at_less_confidence() -> None:
     assert len(chosen([Box(1, 1, 9, 9, 0.9, "text", "LAO")], frozenset(("Lao",)))) == 1
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (432, 432), (433, 100), (3000, 2000)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (400, 400), (401, 100), (3000, 2000)])
 def test_tiles_cover_everything_and_overlap(rows: int, columns: int) -> None:
     image = np.zeros((rows, columns, 3), np.uint8)
     found = list(tiles(image))

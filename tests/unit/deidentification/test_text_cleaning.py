@@ -1,6 +1,7 @@
 """Free text: what is known to be harmless stays as it was written, everything else goes."""
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -211,6 +212,16 @@ def test_values_stay_within_the_length_of_their_vr() -> None:
     assert clean_text(b"1 may 2024", b"SH", LATIN, NOBODY, 240) == b"27 december 2024"
     assert clean_text(b"t1 1 may 2024", b"SH", LATIN, NOBODY, 240) == b"t1"
     assert clean_text(b"thorax " * 12, b"LO", LATIN, NOBODY, 0) == (b"thorax " * 9)[:-1]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "a.", "1.1", "/a", "Dr. ", "1-", "@", "a-", " ", "\t", "\n", "1 ", "a 1 ", "www.", "K. ", "\\", "=", "12.1."],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    started = time.process_time()
+    clean(f"thorax {piece * (60000 // len(piece))}knee", NOBODY, -10)
+    assert time.process_time() - started < 10
 
 
 def test_the_vocabulary_is_generated_and_reviewed() -> None:
