@@ -52,7 +52,7 @@ def deidentify(
         bool, typer.Option("--with-values", help="The reports show the values that are left in the results.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
-    time_limit: Annotated[float, typer.Option(min=1, help="Seconds for one file; then it is quarantined.")] = 600,
+    time_limit: Annotated[float, typer.Option(min=1, help="Seconds for one file; then it is quarantined.")] = 1800,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """De-identify a folder: every file is written, left out, or quarantined with its reason in OUT_DIR/report.json."""

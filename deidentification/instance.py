@@ -130,7 +130,7 @@ def _settled(committer: Committer[Deidentified], outcome: Held[Deidentified] | C
 def hold(job: Job, source: Path, root: Path, layout: Layout, released: frozenset[str]) -> Held[Deidentified]:
     """Everything of `deidentify` but the commit, which the caller owes."""
     try:
-        with opened(source) as file:
+        with opened(source, root) as file:
             return _held(job, file, root, layout, released)
     except ODD as problem:
         raise CannotDeidentify("malformed", f"the dataset cannot be walked ({type(problem).__name__})") from None
@@ -142,7 +142,7 @@ def _held(job: Job, source: Source, root: Path, layout: Layout, released: frozen
     captured = walk.effects.captured
     sop_class, plan, _ = job.decided(walked, source, released)
     new = {tag: _new_uid(walked, captured[tag]) for tag in UIDS}
-    image = _image(source, walked, plan)
+    image = _image(source, walked, plan, root)
     elements: Sequence[Element] = walked.elements
     chunks: Sequence[Element] = walked.chunks
     if attributes := {**_hashes(walked), **image.attributes}:
@@ -195,7 +195,7 @@ class _Image:
             self.file.close()
 
 
-def _image(source: Source, walked: Walked, plan: pixels.Plan | None) -> _Image:
+def _image(source: Source, walked: Walked, plan: pixels.Plan | None, folder: Path) -> _Image:
     """The source's own pixels, or new ones where something was hidden."""
     walk = walked.walk
     if walk.pixels is None:
@@ -204,7 +204,7 @@ def _image(source: Source, walked: Walked, plan: pixels.Plan | None) -> _Image:
     found = copying.located(source, walk.pixels, captured)
     if plan is None:
         return _Image(source, found)
-    cleaned = pixels.cleaned(source, found, plan, captured, walked.context.person)
+    cleaned = pixels.cleaned(source, found, plan, captured, walked.context.person, folder)
     if cleaned.file is None:
         return _Image(source, found, cleaned.attributes, cleaned.findings)
     syntax = SYNTAXES[cleaned.transfer_syntax_uid]

@@ -28,7 +28,7 @@ DONE, OS_ERROR, BLAMED, DIED = "done", "os", "blamed", "died"
 class Limits:
     """What one process may take: seconds for one item, megabytes of data for all that it holds."""
 
-    seconds: float = 600
+    seconds: float = 1800
     megabytes: int = 3072
 
 

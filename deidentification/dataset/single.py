@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from deidentification.content import cleaners
-from deidentification.dataset.encoding import Encoding, element
+from deidentification.dataset.encoding import LONG_VRS, Encoding, element
 from deidentification.dataset.replace import replaced
 from deidentification.dataset.values import CHECKS, cleaned
 from deidentification.errors import CannotDeidentify
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 UN_SIZES: Final = {**NUMERIC_SIZES, **dict.fromkeys(CHECKS, 1)}
 # Bytes of one value: what is longer is no number, and no name of 64 or 16 characters in any character set.
 LONGEST: Final = {**NUMERIC_SIZES, b"LO": 256, b"SH": 64}
+# Bytes of one changed value that is no bulk: thousands of UIDs, and far from what searching for it could bear.
+LARGEST: Final = 1024 * 1024
+UNTOLD: Final = (b"", b"UN")
 SHORT_TEXTS: Final = frozenset((b"LO", b"SH"))
 # What stands between a long VR and its length (PS3.5 7.1.2).
 RESERVED: Final = b"\0\0"
@@ -61,6 +64,8 @@ def kept(
 def changed(walk: "Walk", rule: Rule, tag: int, vr: bytes, value: bytes, target: Encoding, depth: int) -> bytes | None:
     """The element after any action but keeping and walking; None when it goes."""
     effects = walk.effects
+    if len(value) > LARGEST and (vr if vr not in UNTOLD else b"".join(rule.vrs[:1])) not in LONG_VRS:
+        raise CannotDeidentify("lying-length", "a short value is longer than any object needs", ((tag, None),))
     if tag in IDENTIFYING:
         effects.identifying.add((tag, value))
     if depth == 0 and tag in walk.wanted:

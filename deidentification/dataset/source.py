@@ -77,8 +77,8 @@ def read_at(fd: int, offset: int, count: int) -> bytes:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
-    """The file at `path`, inflated into an unnamed temporary file when it is deflated.
+def opened(path: Path, folder: Path | None = None) -> Iterator[Source]:
+    """The file at `path`, inflated into an unnamed temporary file (in `folder`) when it is deflated.
 
     A file that is gone is refused. What else the file system says (too many files, a stale handle, an error of the
     disk) is no fault of the object: OSError goes to the caller, who may try again.
@@ -97,7 +97,9 @@ def opened(path: Path) -> Iterator[Source]:
             raise CannotDeidentify("unreadable", "not a regular file")
         source = _located(fd, status.st_size)
         if source.syntax.deflated:
-            with tempfile.TemporaryFile() as inflated:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as inflated:
                 size = _inflate(source, inflated.fileno())
                 yield Source(inflated.fileno(), 0, size, EXPLICIT)
         else:

@@ -92,6 +92,8 @@ def _fragments(source: Source, header: bytes, start: int, described: image.Image
         if tag == SEQUENCE_END:
             if table and max(table) > at - start:
                 raise CannotDeidentify("offset-table", "the offset table holds something else", ((0x7FE00010, None),))
+            if length:
+                covered.append((at + 4, 4))
             return Pixels(header, start, at + 8, tuple(covered))
         at += 8
         if tag != ITEM or length == UNDEFINED or at + length > source.size:
@@ -100,7 +102,7 @@ def _fragments(source: Source, header: bytes, start: int, described: image.Image
             raise CannotDeidentify("offset-table", "the offset table holds something else", ((0x7FE00010, None),))
         if first:
             table = unpack(f"<{length // 4}L", source.read(at, length))
-        elif (described and source.syntax.uid in whole.FRAMES) or (described and source.syntax.uid in whole.FRAMES):
+        elif described and source.syntax.uid in whole.FRAMES:
             covered.extend(whole.FRAMES[source.syntax.uid](source.read, at, at + length, described))
         elif source.syntax.codec:
             found, continued = blanks(source.read, at, at + length, source.syntax.codec, continued)

@@ -15,6 +15,7 @@ KEPT: Final[dict[tuple[int, bytes], int]] = {(0xE0, b"JFIF\0"): 14, (0xEE, b"Ado
 BARE: Final = frozenset((0x01, *range(0xD0, 0xD9)))
 BOXES: Final = frozenset((b"jP  ", b"ftyp", b"jp2h", b"jp2c", b"JXL ", b"jxlc", b"jxlp", b"jxll",
                           b"ihdr", b"bpcc", b"colr", b"pclr", b"cmap", b"cdef", b"res "))  # fmt: skip
+BRANDS: Final = frozenset((b"jp2 ", b"jpx ", b"jpxb", b"jph ", b"jxl ", b"\0\0\0\0"))
 # What ends entropy-coded data: neither a stuffed byte nor a restart (ITU-T T.81 B.1.1.5, T.87 A.1).
 SCAN_END: Final = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 CHUNK: Final = 1024 * 1024
@@ -140,6 +141,9 @@ def _boxes(read: Read, at: int, end: int) -> Iterator[Blank]:
             raise CannotDeidentify("compressed-header", "a compressed frame's box lies", ((0x7FE00010, None),))
         if kind not in BOXES and size > skip:
             yield at + skip, min(at + size, end) - at - skip
+        elif kind == b"ftyp":
+            words = range(at + skip, min(at + size, end), 4)
+            yield from ((word, min(4, end - word)) for word in words if read(word, 4) not in BRANDS)
         elif kind == b"jp2h":
             yield from _boxes(read, at + skip, min(at + size, end))
         elif kind == b"jp2c":

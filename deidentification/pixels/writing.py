@@ -52,6 +52,8 @@ class Writing:
 
     def _begun(self) -> BinaryIO:
         if self.file is None:
+            if self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
             self.file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 the caller of `cleaned` closes it
             if isinstance(self.frames, Native):
                 copying.copy(self.source, self.found, self.file.fileno(), 0)
