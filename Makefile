@@ -29,13 +29,12 @@ demo: build/.runtime ## Start the whole gateway, push real DICOM through it, sho
 run: build/.runtime ## The same set-up, serving until Ctrl-C
 	@$(PYTHON) -m cli.demo --serve
 
-check: build/.develop ## Style, types, walls, unit and contract tests
-	@scripts/install-components.sh dcmtk dicom3tools
+check: build/.develop ## Style, types, walls, and the quick ones of the unit and contract tests
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q tests/unit tests/contract
+	$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/contract
 
 test: build/.develop ## Every test, against the real components (installed when root)
 	@scripts/install-components.sh

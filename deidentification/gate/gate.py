@@ -144,7 +144,7 @@ def verify(
     if not hits:
         return
     found = places(written, meta_size, encoding, sorted({at for at, _ in hits}))
-    counting = [(needle.tag, RULES[needle.kind], found[at]) for at, needle in hits if _counts(needle, found[at])]
+    counting = [(needle.tag, RULES[needle.kind], found[at]) for at, needle in hits if _counts(needle, found[at], written[at - 1 : at])]
     left = [hit for hit in counting if hit[1] not in released]
     if left:
         tag, rule, place = min(left, key=lambda hit: (list(RULES.values()).index(hit[1]), hit[0]))
@@ -152,14 +152,16 @@ def verify(
         raise CannotDeidentify(rule, f"a value of the source stands in the result{where}", ((tag, None),))
 
 
-def _counts(needle: Needle, place: Place) -> bool:
-    """Whether a needle that stands at `place` tells anything there."""
+def _counts(needle: Needle, place: Place, before: bytes) -> bool:
+    """Whether a needle that stands at `place`, after the byte `before`, tells anything there."""
     if place.vr in BINARY_NUMBERS:
         return len(needle.form) >= (LEAST_IN_NUMBERS if needle.form.isdigit() else LEAST_IN_BINARY)
     if place.vr in NUMBERS_AS_TEXT and needle.kind in (Kind.ID, Kind.DEVICE, Kind.PHONE) and needle.form.isdigit():
         return len(needle.form) >= LEAST_IN_NUMBERS
     if needle.kind is Kind.DATE:
-        return place.tag not in PUBLIC_VERSIONS and place.vr != b"TM"
+        # UIDs are replaced unless the profile keeps them; decimals are no dates.
+        decimals = place.vr == b"DS" and before == b"."
+        return place.tag not in PUBLIC_VERSIONS and place.vr not in (b"TM", b"UI") and not decimals
     return needle.kind is not Kind.DEVICE or place.tag not in MODEL
 
 

@@ -24,7 +24,7 @@ _BESIDE: Final = {
     **dict.fromkeys(Kind, (_ALPHANUMERIC, _ALPHANUMERIC)),
     Kind.UID: (_DIGITS_DOT, _DIGITS_DOT),
     Kind.PHONE: (_DIGITS, _DIGITS),
-    Kind.DATE: (_DIGITS_DOT, _DIGITS),
+    Kind.DATE: (_DIGITS, _DIGITS),
 }
 
 
@@ -59,6 +59,8 @@ def _within_a_word(needle: bytes, haystack: bytes, at: int) -> bool:
 
 def _free(needle: bytes, kind: Kind, haystack: bytes, at: int, encoding: Encoding) -> bool:
     before, after = _BESIDE[kind]
+    if kind is Kind.DATE and b"." in needle:
+        before = _DIGITS_DOT
     end = at + len(needle)
     if end < len(haystack) and haystack[end] in after:
         # The low byte of the next element's group (T is group 0054) is followed by its high byte, NUL in most.
