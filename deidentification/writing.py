@@ -1,5 +1,6 @@
-"""A result's file: header and pixels under a temporary name, checked before anything else happens to it."""
+"""A result's file: a header that was checked, and pixels, under a temporary name; read back before it may be named."""
 
+import errno
 import mmap
 import os
 from collections.abc import Callable
@@ -19,7 +20,12 @@ _UNIQUE: Final = count()
 def write(
     path: str, header: bytes, found: copying.Pixels | None, source: Source, verify: Callable[[bytes], None]
 ) -> tuple[int, str, int]:
-    """Write header and pixels, read the header back for `verify`: descriptor, temporary name and size of the file."""
+    """Write header and pixels: descriptor, temporary name and size of the file.
+
+    `verify` looks at the header before anything of it touches the disk, so that a process that is killed leaves no
+    unverified file; what was written is then read back and compared. Raises OSError when the disk changed it.
+    """
+    verify(header)
     folder, name = os.path.split(path)
     temporary = f"{folder}/.{name}.{os.getpid()}.{next(_UNIQUE)}.part"
     try:
@@ -38,7 +44,8 @@ def write(
         else:
             write_all(fd, header + found.header)
             copying.copy(source, found, fd, len(header) + len(found.header))
-        verify(os.pread(fd, len(header), 0))
+        if os.pread(fd, len(header), 0) != header:
+            raise OSError(errno.EIO, "the disk does not hold what was written")
         return fd, temporary, size
     except BaseException:
         os.close(fd)

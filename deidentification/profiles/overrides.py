@@ -43,7 +43,7 @@ SHAPES: Final[Mapping[bytes, Callable[[bytes], object]]] = {
     b"TM": dates.is_time,
 }
 TEXT: Final = CLEANABLE | {b"AE", b"PN"}
-KEPT: Final[dict[bytes, Act]] = {b"SQ": WALK, b"TM": TIME, b"DA": VERSION, b"DT": VERSION}
+KEPT: Final[dict[bytes, Act]] = {b"SQ": WALK, b"TM": TIME, b"DA": VERSION, b"DT": VERSION, b"AS": AGE}
 CLEANED: Final[dict[bytes, Act]] = {
     **dict.fromkeys(CLEANABLE, CLEAN), b"SQ": WALK, b"TM": TIME, b"DA": DATE, b"DT": DATE, b"AS": AGE, b"AE": HASH,
 }  # fmt: skip
@@ -115,7 +115,7 @@ def _keep(tag: int, vr: bytes) -> str | None:
     if vr == b"PN":
         return "a person's name is not kept: remove, empty, replace or hash it"
     if tag in protected.DIRECT:
-        return "it identifies the patient directly, and is not kept"
+        return "it identifies a person directly, and is not kept: clean, empty, replace or remove it"
     if vr in BULK and tag not in reviewed.KEPT_BULK:
         return "opaque bytes are not kept: nothing can look into them"
     return None

@@ -40,12 +40,23 @@ CARRIERS_OF_INSTITUTION: Final = (0x00080080,)
 # Attributes that may go, change or be hashed, but never stay: tag -> why is the same for all.
 DIRECT: Final = frozenset(
     (
+        0x00080092,  # Referring Physician's Address
+        0x00080094,  # Referring Physician's Telephone Numbers
+        0x00100030,  # Patient's Birth Date
+        0x00100033,  # Patient's Birth Date in Alternative Calendar
         0x00101000,  # Other Patient IDs
         0x00101002,  # Other Patient IDs Sequence
         0x00101040,  # Patient's Address
         0x00101090,  # Medical Record Locator
         0x00102154,  # Patient's Telephone Numbers
         0x00102155,  # Patient's Telecom Information
+        0x00380400,  # Patient's Institution Residence
+        0x00401101,  # Person Identification Code Sequence
+        0x00401102,  # Person's Address
+        0x00401103,  # Person's Telephone Numbers
+        0x00401104,  # Person's Telecom Information
+        0x00402010,  # Order Callback Phone Number
+        0x00402011,  # Order Callback Telecom Information
     )
 )
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.unit.deidentification.builders import Bench
 
-
 SLOW = (
     *("bad_input", "canary_files", "deidentify_folder", "deidentify_processes", "determinism", "fuzz_engine"),
     *("hostile_options", "profile_engine", "profile_rows", "profile_words", "study_scores"),

@@ -1,6 +1,7 @@
 """Errors of the file system go to the caller; results are durable before they count."""
 
 import errno
+import fcntl
 import os
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from deidentification import BASIC, CannotDeidentify, Deidentified, deidentify, deidentify_all
 from deidentification.committing import GROUP, Committer, Held
+from deidentification.gate import gate
 from tests.unit.deidentification.builders import SUBJECT, Bench, ct, encoded
 
 
@@ -115,3 +117,28 @@ def test_a_group_begins_without_waiting_for_more_when_somebody_waits(tmp_path: P
         assert [committer.wait(each) for each in held] == ["a", "b"]
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     assert "commit" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_nothing_touches_the_disk_before_the_gate_has_looked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def looked(*_: object) -> None:
+        seen.append([path.name for path in bench.out.rglob("*") if path.is_file()])
+        raise CannotDeidentify("gate-name", "stopped here")
+
+    monkeypatch.setattr(gate, "verify", looked)
+    assert bench.refusal(encoded(ct())).rule == "gate-name"
+    assert seen == [[]]
+
+
+def test_a_disk_that_changes_what_was_written_is_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, source = os.pread, bench.file(encoded(ct()))
+
+    def changed(fd: int, count: int, offset: int) -> bytes:
+        data = read(fd, count, offset)
+        return data[::-1] if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_RDWR else data
+
+    monkeypatch.setattr(os, "pread", changed)
+    with pytest.raises(OSError, match="does not hold"):
+        deidentify(source, bench.out, SUBJECT, BASIC)
+    assert [path for path in bench.out.rglob("*") if path.is_file()] == []

@@ -33,7 +33,7 @@ def refusal(keyword: str, action: Wish) -> str | None:
         ("StudyDescription", Clean(), Act.CLEAN),
         ("StudyDate", Keep(), Act.VERSION),
         ("StudyTime", Keep(), Act.TIME),
-        ("PatientAge", Keep(), Act.KEEP),
+        ("PatientAge", Keep(), Act.AGE),
         ("PatientAge", Clean(), Act.AGE),
         ("RequestAttributesSequence", Keep(), Act.WALK),
         ("RequestAttributesSequence", Clean(), Act.WALK),
