@@ -163,9 +163,11 @@ def _held(job: Job, source: Source, root: Path, layout: Layout, released: frozen
     final = os.path.join(root, relative)
     expected = {**context.values, **new}
     document = dict(elements).get(documents.DOCUMENT, b"") if context.treatment.passes else b""
+    # Zeros only for its value: the gate has to find its way past the element.
+    silent = document[: 8 if source.syntax.encoding.implicit else 12].ljust(len(document), b"\0")
 
     def verify(written: bytes) -> None:
-        looked_at = written.replace(document, bytes(len(document))) if document else written
+        looked_at = written.replace(document, silent) if document else written
         gate.verify(looked_at, len(meta), source.syntax.encoding, expected, wanted, released)
 
     with image:

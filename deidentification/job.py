@@ -77,7 +77,7 @@ class Job:
             found_class = effects.captured.get(SOP_CLASS, b"").strip(b"\0 ")
             found_charset = effects.captured.get(CHARACTER_SET, b"").strip(b"\0 ")
             person = self._person(effects.identifying, found_charset)
-            gone = frozenset(walk.removed) if walk.references else removed
+            gone = frozenset(effects.removed) if effects.references else removed
             if (found_class, found_charset, person, gone) == (sop_class, charset, guess, removed):
                 self._people[sop_class, charset] = person
                 return Walked(walk, context, *_assembled(context, pieces))

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from deidentification.content import short_texts, sr
+from deidentification.content import codes, short_texts, sr
 from deidentification.profiles.compiled import compiled
 from deidentification.profiles.model import Profile
 from deidentification.profiles.rules import CLEAN, DROP, DUMMY, KEEP, WALK, Compiled, Rule
@@ -26,7 +26,13 @@ def applied(profile: Profile, sop_class: bytes) -> Applied:
     """The rules for objects of one SOP class."""
     rules = compiled(profile, sop_class)
     nested = refined(rules.nested, rules)
-    return Applied(rules, refined(rules.rules, rules), nested, within(nested, rules))
+    return Applied(rules, without_codes(refined(rules.rules, rules)), nested, within(nested, rules))
+
+
+def without_codes(rules: Rules) -> Rules:
+    """Coded entries stand in items: at the top level nothing tells what is coded there, so it goes."""
+    stray = {tag: rules[tag] for tag in codes.ENTRY if tag in rules and codes.is_ours(rules[tag])}
+    return rules | {tag: rule._replace(act=DROP, code="X") for tag, rule in stray.items()}
 
 
 def refined(rules: Rules, profile: Compiled) -> Rules:

@@ -11,7 +11,7 @@ SHORT: Final = ((b"LO",), (b"SH",))
 # and values are settled item by item (`content.codes`).
 HARMLESS: Final = frozenset(
     (
-        *(0x00080010, 0x00080041, 0x00080070, 0x00080100, 0x00080101, 0x00080102, 0x00080103, 0x00080104, 0x00080112),
+        *(0x00080010, 0x00080041, 0x00080070, 0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080112),
         *(0x00080122, 0x00080222, 0x00081090, 0x00100213, 0x00100223, 0x00120063, 0x00180024, 0x00180030, 0x00180031),
         *(0x00180085, 0x00181016, 0x00181017, 0x00181018, 0x00181019, 0x0018101A, 0x0018101B, 0x00181020, 0x00181022),
         *(0x00181023, 0x00181040, 0x00181061, 0x00181064, 0x00181070, 0x00181085, 0x00181160, 0x00181161, 0x00181180),
@@ -26,6 +26,8 @@ HARMLESS: Final = frozenset(
         *(0x3008002B, 0x300A021B, 0x300A0226, 0x300A0238, 0x300A0242, 0x300A0298, 0x3010001A),
     )
 )
+# Longer texts that are kept by default and that sites fill: Coding Scheme Name.
+LONG: Final = frozenset((0x00080115,))
 # Type 1 where it is used, so that an empty one would be wrong.
 NEVER_EMPTY: Final = frozenset((0x00620005, 0x00209421, 0x00720203, 0x00760001, 0x00780001))
 
@@ -38,7 +40,7 @@ def refined(rules: dict[int, Rule]) -> dict[int, Rule]:
 def _to_clean(tag: int, rule: Rule) -> bool:
     if rule.act is not KEEP or rule.code != "K" or not rule.source.startswith("data dictionary"):
         return False
-    return tag in SPECIAL or (rule.vrs in SHORT and tag not in HARMLESS)
+    return tag in SPECIAL or tag in LONG or (rule.vrs in SHORT and tag not in HARMLESS)
 
 
 def _cleaned(tag: int, rule: Rule) -> Rule:

@@ -31,8 +31,12 @@ LONGEST_PATH: Final = 128
 
 
 @lru_cache(maxsize=1)
-def _rows() -> dict[tuple[bytes, bytes], ConceptRow]:
-    return {(row.code.encode(), row.scheme.encode()): row for row in concepts()}
+def _rows() -> dict[tuple[bytes, bytes], dict[str, ConceptRow]]:
+    """Concept -> value type -> its row: what holds for an age as a number does not hold for one as text."""
+    rows: dict[tuple[bytes, bytes], dict[str, ConceptRow]] = {}
+    for row in concepts():
+        rows.setdefault((row.code.encode(), row.scheme.encode()), {})[row.value_type] = row
+    return rows
 
 
 def concept(chunks: dict[int, bytes], target: Encoding) -> tuple[bytes, bytes]:
@@ -60,9 +64,7 @@ def _is_too_old(chunk: bytes, target: Encoding) -> bool:
     return any(not number <= unit for number in numbers)
 
 
-def settled(
-    context: "Context", chunks: list[Element], target: Encoding, charset: bytes, references: bool
-) -> list[Element] | None:
+def settled(context: "Context", chunks: list[Element], target: Encoding, charset: bytes) -> list[Element] | None:
     """A content item whose Text Value still is the source's, as it may be written; None: it goes with its subtree."""
     found = dict(chunks)
     name = concept(found, target)
@@ -74,7 +76,7 @@ def settled(
         changed[TEXT_VALUE] = element(TEXT_VALUE, b"UT", _text(context, name, value, charset), target)
     if name in AGES and _is_too_old(found.get(MEASURED, b""), target):
         changed[MEASURED] = element(MEASURED, b"SQ", b"", target)
-    if references and REFERENCED_ITEM in found:
+    if REFERENCED_ITEM in found:
         renumbered = _renumbered(found[REFERENCED_ITEM], context.removed, target)
         if renumbered is None:
             return None
@@ -83,13 +85,17 @@ def settled(
 
 
 def _text(context: "Context", name: tuple[bytes, bytes], value: bytes, charset: bytes) -> bytes:
-    """As its row's option says, else cleaned under Clean Structured Content, else a dummy."""
+    """As the option of its row for texts says; a concept of no row is cleaned under Clean Structured Content.
+
+    Anything else is a dummy: a text where the table has a number, a code, a date or a person.
+    """
     if not value:
         return b""
-    row, profile = _rows().get(name), context.profile
-    if row is None:
+    rows, profile = _rows().get(name), context.profile
+    if rows is None:
         return (cleaners.text(context, b"UT", value, charset) if profile.structured else b"") or TEXT
-    codes_of_options = {code for option, code in row.options.items() if option in profile.profile.options}
+    options = rows["TEXT"].options if "TEXT" in rows else {}
+    codes_of_options = {code for option, code in options.items() if option in profile.profile.options}
     if "K" in codes_of_options:
         return value
     return (cleaners.text(context, b"UT", value, charset) if "C" in codes_of_options else b"") or TEXT

@@ -19,15 +19,22 @@ ALTERNATIVES: Final = 6
 
 
 class Effects:
-    """What rewriting leaves besides bytes: counts per action code, values for the caller and for the gate."""
+    """What rewriting leaves besides bytes: counts per action code, values for the caller and for the gate.
 
-    __slots__ = ("captured", "counts", "dates", "identifying")
+    `items` of sequences were met; `removed` are the paths of content items that were left out, and `references` says
+    whether content items refer to others by their path.
+    """
+
+    __slots__ = ("captured", "counts", "dates", "identifying", "items", "references", "removed")
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.captured: dict[int, bytes] = {}
         self.identifying: set[tuple[int, bytes]] = set()
         self.dates: set[bytes] = set()
+        self.removed: set[tuple[int, ...]] = set()
+        self.references = False
+        self.items = 0
 
     def add(self, other: "Effects") -> None:
         """Take over what another stretch left."""
@@ -40,6 +47,10 @@ class Effects:
             self.identifying |= other.identifying
         if other.dates:
             self.dates |= other.dates
+        if other.removed:
+            self.removed |= other.removed
+        self.references = self.references or other.references
+        self.items += other.items
 
 
 class Piece:

@@ -69,11 +69,15 @@ def treated(
 
 
 def _value(walk: "Walk", vr: bytes, value: bytes) -> bytes | None:
-    """The value as it is kept: dates move with all the others, UIDs are mapped like all the others."""
+    """The value as it is kept: dates move and UIDs are mapped like all the others; what is no date or time goes."""
     context = walk.context
     if vr == b"UI" and not context.profile.keeps_uids:
         return uids.replace(context.new_uid, value)
-    if vr in (b"DA", b"DT") and not context.profile.keeps_dates:
+    if vr == b"TM":
+        return value if dates.is_time(value) else None
+    if vr in (b"DA", b"DT") and context.profile.keeps_dates:
+        return value if dates.shift(value, 0, vr) is not None else None
+    if vr in (b"DA", b"DT"):
         moved = dates.shift(value, context.days, vr) if context.profile.modified_dates else None
         if moved:
             walk.effects.dates.add(moved)

@@ -49,8 +49,8 @@ SETTLED: Final = frozenset((codes.VALUE, codes.SCHEME, codes.MEANING, codes.LONG
 class Walk:
     """One pass over one dataset, for one context.
 
-    After `top` it holds what the caller needs: effects (counts, captured values, identifying values, written dates),
-    where the pixel data begins, and which content items were left out.
+    After `top` it holds what the caller needs: effects (counts, captured and identifying values, written dates, and
+    which content items were left out) and where the pixel data begins.
     """
 
     def __init__(self, buffer: Buffer, context: Context, captured: frozenset[int] = CAPTURED) -> None:
@@ -63,9 +63,6 @@ class Walk:
         self.rules = context.nested
         self.charset = context.character_set
         self.path: tuple[int, ...] = sr.ROOT
-        self.removed: set[tuple[int, ...]] = set()
-        self.references = False
-        self.items = 0
 
     def top(self) -> list[Piece]:
         """The whole dataset up to its pixel data, which `pixels` then locates, as pieces in the source's order."""
@@ -95,7 +92,13 @@ class Walk:
         effects = self.effects
         for piece in pieces:
             effects.add(piece.effects)
+        self._bounded()
         return pieces
+
+    def _bounded(self) -> None:
+        """Refuse what takes more time and memory than an object needs, whether it was walked or remembered."""
+        if self.effects.items > MOST_ITEMS or len(self.effects.identifying) > MOST_IDENTIFYING:
+            raise CannotDeidentify("too-many-items", "the header has more items or identities than an object has")
 
     def _fresh(self, at: int) -> Piece | None:
         """The element at `at` worked on, and remembered when it may come again; None where the dataset ends."""
@@ -287,9 +290,8 @@ class Walk:
             end = bound if length == UNDEFINED else at + length
             if end > bound:
                 raise buffer.beyond(end, bound)
-            self.items += 1
-            if self.items > MOST_ITEMS or len(self.effects.identifying) > MOST_IDENTIFYING:
-                raise CannotDeidentify("too-many-items", "the header has more items or identities than an object has")
+            self.effects.items += 1
+            self._bounded()
             if tag == sr.CONTENT_SEQUENCE:
                 self.path = (*path, index + 1)
             try:
@@ -305,15 +307,20 @@ class Walk:
 
     def _settled(self, tag: int, chunks: list[Element], target: Encoding) -> list[Element] | None:
         """An item after what only the whole item can tell: codes by their scheme, report items by their concept."""
-        if tag == sr.CONTENT_SEQUENCE:
-            self.references = self.references or any(tag == sr.REFERENCED_ITEM for tag, _ in chunks)
-            settled = sr.settled(self.context, chunks, target, self.charset, self.references)
-            if settled is None:
-                self.removed.add(self.path)
-            return settled
-        if chunks and chunks[0][0] in SETTLED:
-            return codes.settled(self.context, chunks, target, self.charset)
-        return chunks
+        charset = self.charset
+        # In tag order: a character set of its own is among the first, and codes before nearly everything else.
+        if chunks and chunks[0][0] <= codes.LONG_VALUE:
+            charset = next((codes.value_of(chunk) for known, chunk in chunks if known == CHARACTER_SET), charset)
+            if any(known in SETTLED for known, _ in chunks):
+                chunks = codes.settled(self.context, chunks, target, charset)
+        if tag != sr.CONTENT_SEQUENCE:
+            return chunks
+        effects = self.effects
+        effects.references = effects.references or any(known == sr.REFERENCED_ITEM for known, _ in chunks)
+        settled = sr.settled(self.context, chunks, target, charset)
+        if settled is None:
+            effects.removed.add(self.path)
+        return settled
 
 
 def _located(problem: Exception, tag: int) -> Exception:

@@ -16,7 +16,21 @@ STANDARD: Final = frozenset(uid.encode() for uid in UID_dictionary)
 VALID: Final = re.compile(rb"[0-9]+(\.[0-9]+)+")
 # Classes, contexts and syntaxes newer than the library's dictionary: short components, so no date fits in one.
 STANDARD_SHAPE: Final = re.compile(rb"1\.2\.840\.10008(\.(0|[1-9][0-9]{0,3})){1,10}")
-VENDOR_CLASS_ROOTS: Final = (b"1.3.12.2.1107.5.9.", b"1.2.840.113619.4.", b"1.3.46.670589.")
+# Makers' own SOP classes as their conformance statements and the dictionaries of PixelMed and dcm4che list them. Whole
+# UIDs and no roots: a maker's instances stand under the same root.
+VENDOR_CLASSES: Final = frozenset(
+    (
+        # Siemens: CSA Non-Image, CT MR volume, AX frame sets.
+        *(b"1.3.12.2.1107.5.9.1", b"1.3.12.2.1107.5.99.3.10", b"1.3.12.2.1107.5.99.3.11"),
+        # GE: info objects of MR, CT and display, 3D model, protocol or NM Genie, PET raw data, plan.
+        *(b"1.2.840.113619.4." + last for last in b"2 3 4 26 27 30 5.249".split()),
+        # Philips: X-ray, ultrasound and volumes; ViewForum; runs; Gyroscan and Intera.
+        *(b"1.3.46.670589.2." + last for last in b"3.1.1 4.1.1 5.1.1 8.1.1 11.1.1".split()),
+        *(b"1.3.46.670589.5.0." + last for last in b"1 1.1 2 2.1 3 3.1 4 7 8 9 10 11 12 13 14".split()),
+        *(b"1.3.46.670589.7.8." + last for last in b"1618510091 1618510092 16185100129 16185100130".split()),
+        *(b"1.3.46.670589.11.0.0.12." + last for last in b"1 2 3 4".split()),
+    )
+)
 PADDING: Final = b"\0 "
 ORIGINAL_ROOT: Final = "1.3.6.1.4.1.45037."
 ORIGINAL_DIGITS: Final = str.maketrans("0123456789abcdef", "0123456789012345")
@@ -31,10 +45,7 @@ def is_valid(uid: bytes) -> bool:
 @lru_cache(maxsize=1024)
 def is_class(uid: bytes) -> bool:
     """A UID that names a kind (SOP class, syntax, context), not a thing: the Standard's own and the known vendors'."""
-    if uid in STANDARD or STANDARD_SHAPE.fullmatch(uid):
-        return True
-    # A vendor's class is a short constant; more than 6 digits in one component would be a serial number or a date.
-    return uid.startswith(VENDOR_CLASS_ROOTS) and is_valid(uid) and max(map(len, uid.split(b"."))) <= 6
+    return uid in STANDARD or uid in VENDOR_CLASSES or STANDARD_SHAPE.fullmatch(uid) is not None
 
 
 @lru_cache(maxsize=8192)

@@ -8,6 +8,7 @@ to write them. Institutions, addresses: their telling words. Phone numbers: the 
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from string import ascii_lowercase
 from typing import Final
 
 from deidentification.gate.common import common
@@ -19,11 +20,16 @@ from deidentification.text.spellings import codecs_of, encodings, people, readin
 LEAST_NAME, LEAST_TOGETHER, LEAST_ID, LEAST_NUMBER, LEAST_PHONE, LEAST_TEXT = 4, 5, 5, 6, 7, 5
 LEAST_FAMILY_WITH_INITIAL: Final = 3
 SHORTEST: Final = 4
-BESIDE: Final = (" ", ", ", ",", "^", "_", "-", ".", "=", ". ")
+BESIDE: Final = (" ", ", ", ",", "^", "_", "-", ".", "=", ". ", "/", ";", "; ", "+")
+MIDDLE: Final = tuple(f" {letter}{dot} " for letter in ascii_lowercase for dot in ("", "."))
 INITIAL_FIRST, INITIAL_LAST = (". ", ".", "_", "^"), (", ", ",", "^", "_")
 NO_BIRTHDAYS: Final = frozenset((b"19000101", b"18000101", b"99991231"))
 # How digits are grouped in phone numbers, from the end.
 GROUPS: Final = ((2, 2, 2, 2), (3, 2, 3), (3, 3, 4), (3, 4), (4, 4), (2, 3, 3), (3, 3, 3), (2, 3, 2, 2), (3, 3, 2, 2))
+# How many digits of an id may stand in groups, and how.
+GROUPED_ID: Final = range(6, 13)
+ID_JOINTS: Final = (" ", "-")
+MOST_ID_PARTS: Final = 4
 PHONE_JOINTS: Final = (" ", "-", ".", "/")
 MONTH_NAMES: Final = tuple(
     frozenset(table[at].encode(codec).upper() for table in TABLES for codec in ("utf-8", "latin-1")) for at in range(12)
@@ -50,6 +56,9 @@ def _names(text: str) -> Iterator[str]:
     for family, others in people(text):
         for word in (*family, *others):
             yield from (form for form in spellings(word) if _long_enough(form) and not common(form))
+        for words in (family, others):
+            # O'Neil, Van Dijk, Anne-Marie written together.
+            yield from (form for form in spellings("".join(words)) if len(words) > 1 and _telling_together(form))
         for other in dict.fromkeys((*others, "".join(others))) if family else ():
             for name, given in dict.fromkeys(zip(styles("".join(family)), styles(other), strict=True)):
                 yield from (form for form in (name + given, given + name) if _telling_together(form))
@@ -77,6 +86,7 @@ def _beside(family: str, given: str) -> Iterator[str]:
     if len(given) > 1 and (not family.isascii() or len(family + given) >= LEAST_NAME):
         for joint in BESIDE:
             yield from (family + joint + given, given + joint + family)
+        yield from (given + initial + family for initial in MIDDLE)
     if len(family) >= LEAST_FAMILY_WITH_INITIAL:
         yield from (given[0] + joint + family for joint in INITIAL_FIRST)
         yield from (family + joint + given[0] for joint in INITIAL_LAST)
@@ -92,6 +102,31 @@ def _ids(text: str) -> Iterator[str]:
         if plain.isdigit() and len(plain) in (10, 11, 12) and _telling(plain):
             at = 8 if len(plain) == 12 else 6
             yield from (plain[:at] + joint + plain[at:] for joint in (" ", "-"))
+
+
+def _persons_ids(text: str) -> Iterator[str]:
+    """Also in parts: digits in groups, letters apart from digits."""
+    yield from _ids(text)
+    for value in re.split(r"[\\\0]", text):
+        plain = re.sub(r"[ \-./_]", "", value.strip().lower())
+        parts = re.findall(r"\d+|[^\W\d_]+", plain)
+        if 1 < len(parts) <= MOST_ID_PARTS and "".join(parts) == plain and _telling(plain):
+            yield from (joint.join(parts) for joint in (*ID_JOINTS, "_", "/", "."))
+        for number in {plain, plain.lstrip("0")} if plain.isdigit() and _telling(plain.lstrip("0")) else ():
+            if len(number) in GROUPED_ID:
+                yield from (joint.join(group) for group in _digit_groups(number) for joint in ID_JOINTS)
+
+
+def _digit_groups(number: str) -> Iterator[list[str]]:
+    """A number in two parts, in pairs from both ends, in threes and fours from the end."""
+    yield from ([number[:at], number[at:]] for at in range(2, len(number) - 1))
+    for size in (2, 3, 4):
+        first = len(number) % size
+        yield [
+            *([number[:first]] if first else ()),
+            *(number[at : at + size] for at in range(first, len(number), size)),
+        ]
+    yield [number[at : at + 2] for at in range(0, len(number), 2)]
 
 
 def _devices(text: str) -> Iterator[str]:
@@ -143,27 +178,46 @@ def _dates(value: bytes) -> Iterator[bytes]:
     if not value.isdigit() or not _DAY.fullmatch(value.decode("ascii")) or value in NO_BIRTHDAYS:
         return
     year, month, day = value[:4], value[4:6], value[6:]
+    short = year[2:]
+    d, m = day.lstrip(b"0"), month.lstrip(b"0")
     yield from (value, day + month + year, month + day + year)
-    for join in (b"-", b".", b"/", b" "):
+    for join in (b"-", b".", b"/", b" ", b":", b"_", b". ", b","):
         yield join.join((year, month, day))
         yield join.join((day, month, year))
-    for join in (b"-", b"/"):
+        yield join.join((d, m, year))
+        yield join.join((year, m, d))
+    for join in (b"-", b"/", b"_"):
         yield join.join((month, day, year))
-    for join in (b".", b"/"):
-        yield join.join((day, month, year[2:]))
-        yield join.join((day.lstrip(b"0"), month.lstrip(b"0"), year))
-    yield b"/".join((month.lstrip(b"0"), day.lstrip(b"0"), year))
+        yield join.join((m, d, year))
+    yield b".".join((day, month, short))
+    for join in (b"-", b"/"):
+        for one, two in ((day, month), (month, day), (d, m), (m, d)):
+            yield join.join((one, two, short))
+    # Halves of different joints: 12/3-50, 12/3 1950, 12.3-50.
+    for one, two in ((day, month), (d, m)):
+        for ends in (year, short):
+            yield from (one + join + two + last + ends for join, last in ((b"/", b"-"), (b".", b"-"), (b"/", b"'")))
+        yield from (one + join + two + b" " + year for join in (b"/", b"."))
     for name in MONTH_NAMES[int(month) - 1]:
-        for number in {day, day.lstrip(b"0")}:
-            yield from (join.join((number, name, year)) for join in (b"-", b" ", b"", b". "))
+        for number in {day, d}:
+            for ends in (year, short):
+                yield from (join.join((number, name, ends)) for join in (b"-", b" ", b""))
+                yield number + b". " + name + b" " + ends
+            yield b". ".join((number, name, year))
             yield from (name + b" " + number + join + year for join in (b", ", b" ", b","))
             yield name + b". " + number + b", " + year
-            yield number + b". " + name + b" " + year
+        counted = d + _ordinal(int(d))
+        yield from (counted + b" " + name + join + year for join in (b" ", b", "))
+        yield from (name + b" " + counted + join + year for join in (b" ", b", "))
+
+
+def _ordinal(day: int) -> bytes:
+    return b"TH" if day // 10 == 1 else {1: b"ST", 2: b"ND", 3: b"RD"}.get(day % 10, b"TH")
 
 
 _TEXTS: Final = {
     Kind.NAME: _names,
-    Kind.ID: _ids,
+    Kind.ID: _persons_ids,
     Kind.DEVICE: _devices,
     Kind.TEXT: _texts,
     Kind.PHONE: _phones,

@@ -6,7 +6,8 @@ What counts as a hit:
   counts inside a word that the field does not know;
 - a word of the field's vocabulary and the reviewed placeholders (`common.py`) are no needles by themselves; a family
   name that is one, or is too short, is looked for beside the rest of the name;
-- what the new identity holds, what the profile keeps on purpose, and dates that moved dates happen to equal are none;
+- what the new identity holds, and dates that moved dates happen to equal are none; what the profile keeps on purpose
+  excuses its own attribute, and devices, places and days of the same kind: never a name, an id, a birth date;
 - times and numbers as text are only telling from eight digits on, binary numbers from six bytes on; versions of code
   lists are public dates; a device's name may be the name of its model.
 """
@@ -40,6 +41,9 @@ _DATES: Final = frozenset(tag for tag, kind in IDENTIFYING.items() if kind is Ki
 # What may differ from one instance of a series to the next, and what is only a frame around other attributes.
 _CHANGING: Final = _UIDS | _DATES | {tag for tag, kind in IDENTIFYING.items() if kind is None}
 DAY: Final = 8
+BIRTH_DATE: Final = 0x00100030
+# What the same value may stand for in several attributes, of which the profile keeps one.
+SHARED: Final = frozenset((Kind.DEVICE, Kind.TEXT, Kind.DATE))
 BINARY_NUMBERS: Final = frozenset((*NUMERIC_SIZES, b"OD", b"OF", b"OL", b"OV", b"OW"))
 LEAST_IN_NUMBERS, LEAST_IN_BINARY = 8, 6
 # Manufacturer, its model name and software versions: a station may be called after its model.
@@ -52,6 +56,7 @@ class Needles:
 
     index: Index
     uids: tuple[tuple[int, bytes], ...] = ()
+    kept: frozenset[int] = frozenset()
 
 
 NOTHING: Final = Needles(Index(()))
@@ -69,19 +74,20 @@ def needles(
     `kept` are the attributes whose values the profile leaves on purpose.
     """
     pairs = list(identifying)
-    ours = sorted(value for tag, value in pairs if tag in kept) if kept else []
+    ours = [pair for pair in pairs if pair[0] in kept] if kept else []
     if kept:
         pairs = [pair for pair in pairs if pair[0] not in kept]
     stable = {pair for pair in pairs if pair[0] not in _CHANGING}
     stable.update([each for tag, value in pairs if tag in _DATES for each in _days(tag, value)])
     uids = [pair for pair in pairs if pair[0] in _UIDS]
     inserted = tuple(inserted)
-    moved = _moved(frozenset((*dates, *ours)))
-    known = (*inserted, *ours)
-    names = (*ours, *(text for text in inserted if text[1:2] != b"." or not text.replace(b".", b"").isdigit()))
+    known = {*inserted, *(value for tag, value in ours if tag in _UIDS)}
+    names = tuple(text for text in inserted if text[1:2] != b"." or not text.replace(b".", b"").isdigit())
+    shared = frozenset([pair for pair in ours if IDENTIFYING.get(pair[0]) in SHARED])
     return Needles(
-        _index(frozenset(stable), names, moved, character_set),
+        _index(frozenset(stable), names, shared, _moved(frozenset(dates)), character_set),
         tuple([(tag, uid) for tag, value in uids for uid in _several(value) if uid not in known]),
+        kept,
     )
 
 
@@ -110,19 +116,34 @@ def _several(value: bytes) -> Iterable[bytes]:
 
 @lru_cache(maxsize=64)
 def _index(
-    identifying: frozenset[tuple[int, bytes]], ours: tuple[bytes, ...], moved: frozenset[bytes], character_set: bytes
+    identifying: frozenset[tuple[int, bytes]],
+    ours: tuple[bytes, ...],
+    shared: frozenset[tuple[int, bytes]],
+    moved: frozenset[bytes],
+    character_set: bytes,
 ) -> Index:
-    """The needles of everything but UIDs; those that `ours` holds are none."""
+    """The needles of everything but UIDs; those are none that `ours` holds, or a `shared` kept value of their kind."""
+    kept_days = frozenset(day for tag, value in shared if tag in _DATES for _, day in _days(tag, value))
     by_kind: dict[Kind, dict[bytes, Needle]] = {}
-    for tag, value in sorted(identifying):
+    # The birth date first: a form that it has in common with another date is its own.
+    for tag, value in sorted(identifying, key=lambda pair: (pair[0] != BIRTH_DATE, pair)):
         kind = IDENTIFYING.get(tag, Kind.NAME)
-        if kind is not None and not (kind is Kind.DATE and value in moved):
+        excused = kind is Kind.DATE and (value in moved or (tag != BIRTH_DATE and value in kept_days))
+        if kind is not None and not excused:
             known = by_kind.setdefault(kind, {})
             looked_for = forms(kind, value, character_set)
             known.update((form, Needle(kind, tag, form)) for form in looked_for if form not in known)
     found = Index(tuple(needle for known in by_kind.values() for needle in known.values()))
-    own = {needle for _, needle in found.hits(b"\0\0".join((b"", *ours, b"")).upper(), EXPLICIT_LE)}
+    own = set(_held(found, ours))
+    for kind in SHARED - {Kind.DATE}:
+        values = tuple(sorted(value for tag, value in shared if IDENTIFYING[tag] is kind))
+        own.update(needle for needle in _held(found, values) if needle.kind is kind)
     return Index(tuple(needle for needle in found.needles if needle not in own)) if own else found
+
+
+def _held(index: Index, values: tuple[bytes, ...]) -> Iterable[Needle]:
+    """The needles that stand in the values."""
+    return (needle for _, needle in index.hits(b"\0\0".join((b"", *values, b"")).upper(), EXPLICIT_LE) if values)
 
 
 def verify(
@@ -144,7 +165,11 @@ def verify(
     if not hits:
         return
     found = places(written, meta_size, encoding, sorted({at for at, _ in hits}))
-    counting = [(needle.tag, RULES[needle.kind], found[at]) for at, needle in hits if _counts(needle, found[at], written[at - 1 : at])]
+    counting = [
+        (needle.tag, RULES[needle.kind], found[at])
+        for at, needle in hits
+        if _counts(needle, found[at], written[at - 1 : at], wanted.kept)
+    ]
     left = [hit for hit in counting if hit[1] not in released]
     if left:
         tag, rule, place = min(left, key=lambda hit: (list(RULES.values()).index(hit[1]), hit[0]))
@@ -152,7 +177,7 @@ def verify(
         raise CannotDeidentify(rule, f"a value of the source stands in the result{where}", ((tag, None),))
 
 
-def _counts(needle: Needle, place: Place, before: bytes) -> bool:
+def _counts(needle: Needle, place: Place, before: bytes, kept: frozenset[int]) -> bool:
     """Whether a needle that stands at `place`, after the byte `before`, tells anything there."""
     if place.vr in BINARY_NUMBERS:
         return len(needle.form) >= (LEAST_IN_NUMBERS if needle.form.isdigit() else LEAST_IN_BINARY)
@@ -161,7 +186,9 @@ def _counts(needle: Needle, place: Place, before: bytes) -> bool:
     if needle.kind is Kind.DATE:
         # UIDs are replaced unless the profile keeps them; decimals are no dates.
         decimals = place.vr == b"DS" and before == b"."
-        return place.tag not in PUBLIC_VERSIONS and place.vr not in (b"TM", b"UI") and not decimals
+        # A newborn is examined on the day of birth: a kept date is kept.
+        ours = place.tag in PUBLIC_VERSIONS or (place.tag in kept and place.tag in _DATES)
+        return not ours and place.vr not in (b"TM", b"UI") and not decimals
     return needle.kind is not Kind.DEVICE or place.tag not in MODEL
 
 

@@ -11,7 +11,7 @@ from deidentification.dataset.reader import Header
 from deidentification.dataset.source import Source
 from deidentification.errors import CannotDeidentify
 from deidentification.pixels import image, whole
-from deidentification.pixels.segments import Blank, blanks
+from deidentification.pixels.segments import MORE_OR_FEWER, Blank, Images
 
 CHUNK: Final = 1024 * 1024
 BLANKED_LIMIT: Final = 200_000
@@ -80,7 +80,8 @@ def _native(source: Source, found: Header, captured: Mapping[int, bytes]) -> Pix
 
 def _fragments(source: Source, header: bytes, start: int, described: image.Image | None) -> Pixels:
     """Walk the offset table and the fragments to the sequence delimiter (PS3.5 A.4)."""
-    at, first, continued = start, True, False
+    at, first, frames = start, True, 0
+    images = Images(source.read, source.syntax.codec, described.frames if described else None)
     table: tuple[int, ...] = ()
     covered: list[Blank] = []
     while True:
@@ -94,6 +95,10 @@ def _fragments(source: Source, header: bytes, start: int, described: image.Image
                 raise CannotDeidentify("offset-table", "the offset table holds something else", ((0x7FE00010, None),))
             if length:
                 covered.append((at + 4, 4))
+            if source.syntax.codec:
+                images.end()
+            elif described and source.syntax.uid in whole.FRAMES and frames != described.frames:
+                raise CannotDeidentify("pixel-decode", MORE_OR_FEWER, ((0x7FE00010, None),))
             return Pixels(header, start, at + 8, tuple(covered))
         at += 8
         if tag != ITEM or length == UNDEFINED or at + length > source.size:
@@ -103,10 +108,10 @@ def _fragments(source: Source, header: bytes, start: int, described: image.Image
         if first:
             table = unpack(f"<{length // 4}L", source.read(at, length))
         elif described and source.syntax.uid in whole.FRAMES:
+            frames += 1
             covered.extend(whole.FRAMES[source.syntax.uid](source.read, at, at + length, described))
         elif source.syntax.codec:
-            found, continued = blanks(source.read, at, at + length, source.syntax.codec, continued)
-            covered.extend(found)
+            covered.extend(images.fragment(at, at + length))
             if len(covered) > BLANKED_LIMIT:
                 raise CannotDeidentify("compressed-header", "too many segments to blank", ((0x7FE00010, None),))
         at += length

@@ -17,8 +17,12 @@ TABLES: Final = (0x00281201, 0x00281202, 0x00281203)
 SEGMENTED: Final = (0x00281221, 0x00281222, 0x00281223)
 PADDING, PADDING_LIMIT = 0x00280120, 0x00280121
 ULTRASOUND_REGIONS: Final = 0x00186011
+# How a viewer shows grey values: windows in the modality's units, and the line that leads to them.
+CENTER, WIDTH, INTERCEPT, SLOPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053
 # What cleaning asks for beside the description.
-SHOWING: Final = frozenset((*DESCRIPTORS, *TABLES, *SEGMENTED, PADDING, PADDING_LIMIT, ULTRASOUND_REGIONS))
+SHOWING: Final = frozenset((
+    *DESCRIPTORS, *TABLES, *SEGMENTED, PADDING, PADDING_LIMIT, ULTRASOUND_REGIONS, CENTER, WIDTH, INTERCEPT, SLOPE
+))  # fmt: skip
 # Cb and Cr of two neighbours are stored once (PS3.3 C.7.6.3.1.2).
 SUBSAMPLED: Final = frozenset(("YBR_FULL_422", "YBR_PARTIAL_422"))
 WIDTHS: Final = frozenset((1, 8, 16, 32, 64))

@@ -1,24 +1,17 @@
 """A frame as pictures of 8 bits, for reading and for thumbnails: every photometric interpretation, every depth."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deidentification.dataset.encoding import Encoding
-from deidentification.pixels import palette
+from deidentification.pixels import palette, windows
 from deidentification.pixels.frames import Samples
 from deidentification.pixels.image import SUBSAMPLED, Image
 
 Picture = NDArray[np.uint8]
-# A window that leaves out the rarest values is read, too, when it is much narrower than the whole range.
-RAREST: Final = (0.5, 99.5)
-NARROW: Final = 0.6
-SAMPLED: Final = 200_000
-# Bytes of at least this range are shown as they are.
-CONTRAST: Final = 128
 
 
 class Renderer:
@@ -27,6 +20,7 @@ class Renderer:
     def __init__(self, image: Image, captured: Mapping[int, bytes], encoding: Encoding) -> None:
         self.image = image
         self.palette = None
+        self.asked = windows.of_header(captured)
         if image.photometric == "PALETTE COLOR":
             self.palette = palette.table(captured, encoding, image.signed)
 
@@ -38,8 +32,12 @@ class Renderer:
             yield self._coloured(self._values(shaped(samples, self.image)))
         else:
             grey = self._grey(samples)
-            for low, high in _windows(grey):
+            seen = windows.windows(grey)
+            for low, high in (*seen, *windows.unlike(self.asked, seen, grey)):
                 yield _in_colour(_scaled(grey, low, high))
+            equal = windows.equalised(grey)
+            if equal is not None:
+                yield _in_colour(equal)
         beside = self._unused_bits(samples)
         if beside is not None:
             yield beside
@@ -49,7 +47,7 @@ class Renderer:
         if self.palette is not None or self.image.samples >= 3:
             return next(self.pictures(samples))
         grey = self._grey(samples)
-        picture = _in_colour(_scaled(grey, *_windows(grey)[-1]))
+        picture = _in_colour(_scaled(grey, *windows.windows(grey)[-1]))
         return 255 - picture if self.image.photometric == "MONOCHROME1" else picture
 
     def _grey(self, samples: Samples) -> Samples:
@@ -131,18 +129,6 @@ def _bytes(values: Samples, image: Image) -> Picture:
         return values.astype(np.uint8, copy=False)
     whole = values.astype(np.float32)
     return _scaled(whole, float(whole.min()), float(whole.max()))
-
-
-def _windows(grey: Samples) -> list[tuple[float, float]]:
-    """The whole range of values, and the range without the rarest ones where that is much narrower."""
-    low, high = float(grey.min()), float(grey.max())
-    if grey.dtype == np.uint8 and high - low >= CONTRAST:
-        return [(0.0, 255.0)]
-    step = max(1, grey.size // SAMPLED)
-    inner_low, inner_high = (float(each) for each in np.percentile(grey.ravel()[::step], RAREST))
-    if inner_high - inner_low < NARROW * (high - low) and inner_high > inner_low:
-        return [(low, high), (inner_low, inner_high)]
-    return [(low, high)]
 
 
 def _scaled(values: Samples, low: float, high: float) -> Picture:

@@ -7,7 +7,7 @@ from typing import Final
 from deidentification.text import charsets, dates
 from deidentification.text.patterns import CONTROLS, GAP, without_endless, without_patterns
 from deidentification.text.person import Person
-from deidentification.text.titles import without_titles
+from deidentification.text.titles import without_names, without_titles
 from deidentification.text.words import DATES, FIRST_DATE, LAST_DATE, YEAR, Verdict, parts, verdict
 
 # Value representations that hold text, and the characters that one value may have (PS3.5 6.2); 0: any number.
@@ -17,6 +17,8 @@ CACHED: Final = 512
 # A text that never comes to rest is none.
 MOST_PASSES: Final = 20
 
+# Digits of other scripts and widths: nothing else here reads them.
+FOREIGN_DIGITS: Final = re.compile(r"[^\s]*(?![0-9])\d[^\s]*")
 GAPS: Final = re.compile(rf"[ \t]*{GAP}(?:[ \t]*{GAP})*[ \t]*")
 SPACES: Final = re.compile(r"(\s+)")
 WORD: Final = re.compile(rf"(?:\d+[.,]\d+(?!\d)|[^\W_]|[{DATES}])+")
@@ -51,7 +53,9 @@ _short = lru_cache(maxsize=8192)(_cleaned)
 
 def clean(text: str, person: Person, days: int | None) -> str:
     """One text, cleaned until nothing more goes: what is removed may bring together what looks like a date."""
-    text, moved = _once(without_endless(CONTROLS.sub(" ", text)), person, days, frozenset())
+    text = without_endless(CONTROLS.sub(" ", text))
+    text = text if text.isascii() else FOREIGN_DIGITS.sub(GAP, text)
+    text, moved = _once(text, person, days, frozenset())
     for _ in range(MOST_PASSES):
         again, _ = _once(text, person, None if days is None else 0, moved)
         if again == text:
@@ -73,7 +77,10 @@ def _once(text: str, person: Person, days: int | None, moved: frozenset[str]) ->
     if person.pattern is not None:
         text = person.pattern.sub(GAP, text)
     text = dates.replaced(text, days, person.dates, put, GAP) if any(map(str.isdigit, text)) else text
-    text = _words(without_titles(without_patterns(text)), person)
+    if any(map(str.isdigit, text)):
+        text = dates.without_parts(person.without_days(text, GAP), GAP)
+        text = person.without_years(text, GAP)
+    text = _words(without_names(without_titles(without_patterns(text))), person)
     left = frozenset(held)
     if held:
         text = re.sub(f"[{DATES}]", lambda match: held[ord(match[0]) - ord(FIRST_DATE)], text)

@@ -28,8 +28,8 @@ NAME_DAY_YEAR: Final = re.compile(
 # Parts of dates: they cannot be moved exactly.
 PARTIAL: Final = re.compile(
     rf"{_BEFORE}(?:"
-    rf"\d\d?\.?[ \-]?{MONTH}(?:\.?[ \-,]{{0,2}}(?:\d\d)?\d\d)?(?![^\W_])"
-    rf"|{MONTH}\.?[ \-,]{{1,2}}\d{{1,4}}(?:st|nd|rd|th)?(?:[ ,]{{1,2}}(?:\d\d)?\d\d)?(?![^\W_])"
+    rf"\d\d?\.?[ \-]?{MONTH}(?:\.?[ \-,'’]{{0,2}}(?:\d\d)?\d\d)?(?![^\W_])"
+    rf"|{MONTH}\.?[ \-,'’]{{1,2}}\d{{1,4}}(?:st|nd|rd|th)?(?:[ ,]{{1,2}}(?:\d\d)?\d\d)?(?![^\W_])"
     r"|(?:0?[1-9]|1[0-2])[./\-](?:19|20)\d\d(?![^\W_])"
     r"|(?:19|20)\d\d[./\-](?:0?[1-9]|1[0-2])(?![^\W_])"
     r"|\d\d?(?P<same>[./\-])\d\d?(?P=same)(?:\d{2}|\d{4})(?![^\W_])"
@@ -37,6 +37,19 @@ PARTIAL: Final = re.compile(
     r"|(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\.(?![^\W_])"
     r")",
     re.IGNORECASE,
+)
+
+_JOINT = r"(\ ?[./\-_,:|+x×'’]\ ?|\ )"
+# Three numbers with anything between them that is written between the parts of a date.
+TRIPLE: Final = re.compile(
+    rf"(?<!\d)(?<!\d[.,])([0-9]{{4}}|[0-9]{{1,2}}){_JOINT}([0-9]{{1,2}}){_JOINT}([0-9]{{4}}|[0-9]{{1,2}})(?!\d)(?![.,]\d)",
+    re.IGNORECASE,
+)
+YEARS: Final = re.compile(r"(?:1[89]|2[01])\d\d")
+# The month in Roman numerals; a lone X between spaces is a size.
+ROMAN: Final = re.compile(
+    r"(?<![^\W_])(?:0?[1-9]|[12]\d|3[01])(?:\.?[ ./\-_]|\.)(?:I{1,3}|I?V|VI{1,3}|IX|XI{1,2}|(?<! )X(?! ))"
+    r"[ ./\-_'’]{1,2}(?:\d{4}|\d\d)(?![^\W_])"
 )
 
 Replace = Callable[[str], str]
@@ -127,4 +140,42 @@ def replaced(text: str, days: int | None, hidden: frozenset[str], put: Replace, 
             return gap if moved is None else put(moved)
 
         text = form.sub(one, text)
-    return PARTIAL.sub(gap, text)
+    return text
+
+
+def without_parts(text: str, gap: str) -> str:
+    """The text with a gap for every part of a date and every three numbers that read as one."""
+    text = ROMAN.sub(gap, PARTIAL.sub(gap, text))
+    pieces, done, at = [], 0, 0
+    while match := TRIPLE.search(text, at):
+        at = match.end(1)
+        if _reads_as_a_date(*match.groups()):
+            pieces += [text[done : match.start()], gap]
+            done = at = match.end()
+    return "".join((*pieces, text[done:])) if pieces else text
+
+
+def _reads_as_a_date(first: str, one: str, second: str, two: str, third: str) -> bool:
+    """Day, month and year in any usual order; joints that also make lists and measures need a sign of a date.
+
+    A sign is a leading zero, a whole year, or a short one that is too high for a day; 2x2x50 is a size, 2.5 40 are
+    decimals and a number.
+    """
+    decimals = (one in ".," and two not in "./-'’,") or (two in ".," and one not in "./-'’,")
+    one, two = one.strip() or " ", two.strip() or " "
+    orders = ((first, second, third), (second, first, third), (third, second, first))
+    if not any(_plausible(*order) for order in orders):
+        return False
+    if (one in "/-" and two in "./-") or two in "'’" or (one == two == "."):
+        return True
+    numbers = (first, second, third)
+    whole = any(len(number) == 4 for number in numbers)
+    if decimals and not (whole or second.startswith("0")):
+        return False
+    high = any(len(number) == 2 and int(number) > 31 for number in numbers) and "x" not in (one + two).lower()
+    return whole or high or any(number.startswith("0") for number in numbers)
+
+
+def _plausible(day: str, month: str, year: str) -> bool:
+    whole = YEARS.fullmatch(year) is not None
+    return (whole or len(year) == 2) and len(day) < 3 and len(month) < 3 and 0 < int(day) < 32 and 0 < int(month) < 13

@@ -24,7 +24,11 @@ REMOVED: Final = re.compile(
     | (?<![^\W_])(?:kl|um|at)\.?\s?\d{1,2}[.:h]\d\d(?!\d)          # times of day
     | (?<![\d:])\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?![\d:])
     | (?<!\d)\d{1,2}h\d\d(?!\d)
-    | (?<![^\W_])(?:9\d|1[0-4]\d)[ \-]?(?:years?|yrs?|y/?o?|år(?:ig|ing)?|jahre?|jährige?[rns]?)(?![^\W_])   # high ages
+    | (?<![^\W_])(?:9\d|1[0-4]\d)[ \-]{0,2}(?:years?|yrs?|y/?o?|(?:år|aar)(?:s|ig|inge?|ige|ing)?|jahre?n?
+      |jährige?[rnsm]?|ans?|jaar|jarige?)(?![^\W_])                                                  # high ages
+    | (?<![^\W_])(?-i:[MFK])/?(?:9\d|1[0-2]\d)(?![^\W_])
+    | (?<![^\W_])(?:9\d|1[0-2]\d)/?(?-i:[MFK])(?![^\W_])
+    | (?<!\w)['’]\d\d(?![^\W_])                                     # years
     | (?<![^\W_])0?(?:9\d|1[0-4]\d)y(?![^\W_])
     | (?<![^\W_])(?:age|aged|alder|ålder|alter)\W{1,3}0?(?:9\d|1[0-4]\d)y?(?![^\W_])
     | (?<![^\W_])\d+(?:\.\d+){2,}                                  # UIDs, addresses of hosts, versions

@@ -27,6 +27,9 @@ PARTICLES: Final = frozenset(
     ("van", "von", "der", "den", "de", "av", "af", "la", "le", "di", "da", "dos", "du", "zu", "zur")
 )
 MOST_WORDS: Final = 4
+# Frequent names that are words of the field: two of them in a row, written as names are, are somebody.
+NAMES: Final = "An|Dag|Iris|La|Li|Lien|Line|Long|Ma|Max|Norm|Per|Stone|Ward"
+NAMED: Final = re.compile(rf"(?<![^\W_])(?:{NAMES})(?:[ ,_\^\-]{{1,2}}(?:{NAMES}))+(?![^\W_])")
 
 
 def without_titles(text: str) -> str:
@@ -37,6 +40,11 @@ def without_titles(text: str) -> str:
         pieces += [text[at : match.start()], GAP]
         at = _after_name(text, match.end())
     return "".join((*pieces, text[at:])) if pieces else text
+
+
+def without_names(text: str) -> str:
+    """The text with a GAP for every row of words that are rather names."""
+    return NAMED.sub(GAP, text)
 
 
 def _shouted(match: re.Match[str], text: str) -> str:

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pydicom
 import pytest
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from deidentification import BASIC, CannotDeidentify, LeftOut, Profile, deidentify, deidentify_all
 from deidentification.profiles.model import Documents, Selector
@@ -15,15 +16,15 @@ KINDS = {"pdf": ROOT + "1", "cda": ROOT + "2", "stl": ROOT + "3", "obj": ROOT + 
 SECRET = b"%PDF-1.4 of Nordmann, Kari"
 
 
-def document(kind: str) -> bytes:
+def document(kind: str, syntax: str = ExplicitVRLittleEndian, secret: bytes = SECRET) -> bytes:
     """An encapsulated document with the patient's name in it."""
     data = ct(
-        SOPClassUID=KINDS[kind], Modality="DOC", DocumentTitle="Letter about Kari", EncapsulatedDocument=SECRET,
-        EncapsulatedDocumentLength=len(SECRET), MIMETypeOfEncapsulatedDocument="application/pdf",
+        SOPClassUID=KINDS[kind], Modality="DOC", DocumentTitle="Letter about Kari", EncapsulatedDocument=secret,
+        EncapsulatedDocumentLength=len(secret), MIMETypeOfEncapsulatedDocument="application/pdf",
     )  # fmt: skip
     for keyword in ("Rows", "Columns", "PixelData"):
         delattr(data, keyword)
-    return encoded(data)
+    return encoded(data, UID(syntax))
 
 
 def policy(chosen: str) -> Profile:
@@ -66,6 +67,15 @@ def test_a_released_document_passes_as_it_is(bench: Bench) -> None:
     after = pydicom.dcmread(bench.out / result.path)
     assert after.EncapsulatedDocument.rstrip(b"\0") == SECRET.rstrip(b"\0")
     assert (after.DocumentTitle, after.PatientID) == ("", "NOR_001")
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+@pytest.mark.parametrize("length", range(20, 30, 2))
+def test_a_released_document_of_any_length_passes(bench: Bench, syntax: str, length: int) -> None:
+    secret = SECRET.ljust(length + 10, b"x")
+    path = bench.file(document("pdf", syntax, secret))
+    result = deidentify(path, bench.out, SUBJECT, BASIC, released=frozenset(("encapsulated-document",)))
+    assert pydicom.dcmread(bench.out / result.path).EncapsulatedDocument.rstrip(b"\0") == secret
 
 
 def test_nothing_is_released_that_is_not_the_document(bench: Bench) -> None:

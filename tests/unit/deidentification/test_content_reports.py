@@ -151,3 +151,10 @@ def test_an_age_in_a_report_is_not_over_89(bench: Bench, age: str, unit: str, st
     profile = Profile(name="age", options=frozenset((Option.PATIENT_CHARACTERISTICS, Option.STRUCTURED_CONTENT)))
     after = bench.read(report(number), profile).ContentSequence[0].MeasuredValueSequence
     assert [str(each.NumericValue) for each in after] == ([age] if stays else [])
+
+
+@pytest.mark.parametrize("concept", ["121033", "121032"])
+def test_a_text_under_the_concept_of_a_number_or_a_code_does_not_stay(bench: Bench, concept: str) -> None:
+    text = content("TEXT", concept, TextValue="95 years, born 12/3-50, sent by Kari Bakke")
+    profile = Profile(name="age", options=frozenset((Option.PATIENT_CHARACTERISTICS, Option.STRUCTURED_CONTENT)))
+    assert bench.read(report(text), profile).ContentSequence[0].TextValue == "ANONYMIZED"

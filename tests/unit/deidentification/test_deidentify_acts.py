@@ -8,7 +8,7 @@ from pydicom.sequence import Sequence
 
 from deidentification import BASIC, Option, Profile, Subject
 from deidentification.profiles.model import Clean, Dates, Empty, Groups, Hash, Keep, Override, PrivateElement, Replace
-from tests.unit.deidentification.builders import KEY, SUBJECT, Bench, ct, encoded
+from tests.unit.deidentification.builders import KEY, SUBJECT, Bench, ct, encoded, raw
 from tests.unit.deidentification.test_content_reports import item
 
 MODIFIED = frozenset((Option.MODIFIED_DATES,))
@@ -129,3 +129,17 @@ def test_private_elements_of_the_projects_choice(bench: Bench) -> None:
         0x00190010,
         0x00191002,
     ]
+
+
+@pytest.mark.parametrize("options", [frozenset((Option.MODIFIED_DATES,)), frozenset((Option.FULL_DATES,))])
+def test_private_dates_and_times_stay_only_in_their_shape(bench: Bench, options: frozenset[Option]) -> None:
+    private = (
+        (0x00190010, b"LO", b"MAKER CT"), (0x00191001, b"TM", b"101010.5"), (0x00191002, b"TM", b"Bakke, K"),
+        (0x00191003, b"DA", b"BakkeK"), (0x00191004, b"DT", b"Kari Bakke"),
+    )  # fmt: skip
+    content = encoded(ct())
+    at = content.index(raw(0x0020000D, b"UI", b"")[:6])
+    content = content[:at] + b"".join([raw(*each) for each in private]) + content[at:]
+    profile = Profile(name="own", options=options, private=(PrivateElement(creator="MAKER CT", group=0x0019),))
+    after = bench.read(content, profile)
+    assert [element.tag for element in after if element.tag.is_private] == [0x00190010, 0x00191001]

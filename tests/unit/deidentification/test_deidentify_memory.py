@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -13,7 +14,7 @@ from deidentification import BASIC, CannotDeidentify, Deidentified, Option, Prof
 from deidentification.dataset import rewrite
 from deidentification.dataset.memory import LIMIT, Effects, Memory, Piece
 from tests.unit.deidentification.builders import SUBJECT, Bench, ct, encoded
-from tests.unit.deidentification.test_content_reports import code, item
+from tests.unit.deidentification.test_content_reports import code, content, item
 
 SAFE = Profile(name="safe", options=frozenset((Option.MODIFIED_DATES, Option.SAFE_PRIVATE, Option.DESCRIPTORS)))
 
@@ -103,3 +104,39 @@ def test_more_items_or_identities_than_any_object_has_are_refused(
             patch.setattr(rewrite, bound, 150)
             with pytest.raises(CannotDeidentify, match="too-many-items"):
                 bench.written(content)
+
+
+def test_content_items_in_another_sequence_are_numbered_alike_alone_and_in_a_series(tmp_path: Path) -> None:
+    profile = Profile(name="sr", options=SAFE.options | {Option.STRUCTURED_CONTENT})
+    tree = (
+        content("TEXT", "121009", TextValue="head"),
+        content("TEXT", "121106", TextValue="head"),
+        content("TEXT", "121106", TextValue="head", ReferencedContentItemIdentifier=[1, 2]),
+    )
+    data = ct(AcquisitionContextSequence=Sequence([item(ContentSequence=Sequence(tree))]))
+    paths = []
+    for number in range(4):
+        data.SOPInstanceUID = f"1.2.826.0.19700203.3.{number}"
+        paths.append(tmp_path / f"{number}.dcm")
+        paths[-1].write_bytes(encoded(data))
+    for path, outcome in zip(paths, deidentify_all(paths, tmp_path / "together", SUBJECT, profile), strict=True):
+        assert isinstance(outcome, Deidentified)
+        alone = deidentify(path, tmp_path / "alone", SUBJECT, profile)
+        written = tmp_path / "together" / outcome.path
+        assert written.read_bytes() == (tmp_path / "alone" / alone.path).read_bytes()
+        left = dcmread(written).AcquisitionContextSequence[0].ContentSequence
+        assert [each.get("ReferencedContentItemIdentifier") for each in left] == [None, [1, 1]]
+
+
+def test_the_bounds_hold_for_what_is_remembered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = {
+        keyword: Sequence([item(ReferencedSOPInstanceUID=f"1.2.3.{number}") for number in range(30)])
+        for keyword in ("ReferencedImageSequence", "SourceImageSequence")
+    }
+    paths = []
+    for number in range(3):
+        paths.append(tmp_path / f"{number}.dcm")
+        paths[-1].write_bytes(encoded(ct(SOPInstanceUID=f"1.2.3.4.{number}", **frames)))
+    monkeypatch.setattr(rewrite, "MOST_ITEMS", 50)
+    outcomes = list(deidentify_all(paths, tmp_path / "out", SUBJECT, BASIC))
+    assert [getattr(outcome, "rule", None) for outcome in outcomes] == ["too-many-items"] * 3

@@ -29,9 +29,9 @@ def fragment(content: bytes) -> bytes:
 RUNS = struct.pack("<16L", 2, 64, 66, *[0] * 13) + b"\xf1\1\xf1\2"
 
 
-def encapsulated(syntax: str, *fragments: bytes, end: bytes = END) -> bytes:
+def encapsulated(syntax: str, *fragments: bytes, end: bytes = END, frames: int | None = None) -> bytes:
     """A CT whose pixel data is an empty offset table and the fragments."""
-    data = ct()
+    data = ct() if frames is None else ct(NumberOfFrames=frames)
     del data["PixelData"]
     content = encoded(data)
     name = b"1.2.840.10008.1.2.1\0"
@@ -62,7 +62,7 @@ def test_jpeg_comments_and_application_segments_become_zeros(bench: Bench) -> No
         b"\xff\xd8" + JFIF + segment(0xFE, CANARY) + segment(0xE1, b"Exif\0\0" + CANARY) + ADOBE + TABLE
         + segment(0xE0, b"JFXX\0" + CANARY) + segment(0xED, b"Photoshop" + CANARY) + SCAN
     )  # fmt: skip
-    content = encapsulated(JPEGBaseline8Bit, noisy, noisy)
+    content = encapsulated(JPEGBaseline8Bit, noisy, noisy, frames=2)
     output = bench.written(content)
     assert CANARY not in output
     assert b"Exif" not in output
@@ -102,6 +102,82 @@ def test_jpeg_2000_comments_of_both_headers_become_zeros(bench: Bench) -> None:
     output = bench.written(encapsulated(JPEG2000, boxes + struct.pack(">L", 8 + len(stream)) + b"jp2c" + stream))
     assert CANARY not in output
     assert b"CODEDATA" in output
+
+
+PLAIN = segment(0xDA, b"\1\1\0\0\x3f\0") + b"plain data \xff\0 stays\xff\xd9"
+FRAME = b"\xff\xd8" + TABLE + PLAIN
+START = b"\xff\x4f" + segment(0x51, bytes(40))
+# A tile-part of unknown length, and one that says how long it is.
+OPEN_TILE = b"\xff\x90\0\x0a\0\0\0\0\0\0\0\1\xff\x93packets"
+TILE = b"\xff\x90\0\x0a\0\0\0\0\0\x16\0\1\xff\x93packets."
+
+
+@pytest.mark.parametrize("marker", [0xF0, 0xF9, 0xFD, 0xDE, 0xC8, 0x02])
+def test_segments_that_no_decoder_needs_become_zeros(bench: Bench, marker: int) -> None:
+    output = bench.written(encapsulated(JPEGBaseline8Bit, b"\xff\xd8" + segment(marker, CANARY) + TABLE + SCAN))
+    assert CANARY not in output
+    assert TABLE + SCAN in output
+
+
+def test_a_second_image_in_a_fragment_becomes_zeros(bench: Bench) -> None:
+    assert bench.written(encapsulated(JPEGBaseline8Bit, FRAME + FRAME)).count(PLAIN) == 1
+    stream = START + OPEN_TILE + b"\xff\xd9"
+    assert bench.written(encapsulated(JPEG2000, stream + stream)).count(b"packets") == 1
+    box = struct.pack(">L", 8 + len(stream)) + b"jp2c" + stream
+    boxes = b"\0\0\0\x0cjP  \r\n\x87\n" + box + box
+    assert bench.written(encapsulated(JPEG2000, boxes)).count(b"packets") == 1
+
+
+@pytest.mark.parametrize(
+    ("syntax", "fragments", "frames"),
+    [
+        (JPEGBaseline8Bit, (FRAME, FRAME), None),
+        (JPEGBaseline8Bit, (FRAME, FRAME, FRAME), 2),
+        (JPEGBaseline8Bit, (FRAME, FRAME), 3),
+        (JPEGBaseline8Bit, (FRAME + FRAME,), 2),
+        (JPEGBaseline8Bit, (FRAME[:-2], b"KARI BAKKE 12345"), None),
+        (JPEGBaseline8Bit, (FRAME[:-2] + FRAME,), None),
+        (JPEGBaseline8Bit, (FRAME[:-2], FRAME), 2),
+        (JPEG2000, (START + OPEN_TILE + b"\xff\xd9", START + OPEN_TILE + b"\xff\xd9"), None),
+        (JPEG2000, (START + OPEN_TILE + b".", START + OPEN_TILE + b"\xff\xd9"), None),
+        (JPEG2000, (START + OPEN_TILE + b".", b"more packets"), None),
+        (JPEG2000, (START + TILE.replace(b"\x16", b"\x90") + b"\xff\xd9" + START + OPEN_TILE + bytes(99),), None),
+        (RLELossless, (RUNS, RUNS), None),
+        (RLELossless, (RUNS,), 2),
+        ("1.2.840.10008.1.2.4.110", (b"\xff\x0aJPEG XL", b"\xff\x0aJPEG XL"), None),
+    ],
+)
+def test_as_many_images_as_frames(bench: Bench, syntax: str, fragments: tuple[bytes, ...], frames: int | None) -> None:
+    assert bench.refusal(encapsulated(syntax, *fragments, frames=frames)).rule == "pixel-decode"
+
+
+@pytest.mark.parametrize(
+    ("syntax", "fragments"),
+    [
+        (JPEGBaseline8Bit, (FRAME[:-14], FRAME[-14:], FRAME)),
+        (JPEG2000, (START + OPEN_TILE + b".", b"more" + b"\xff\xd9", START + TILE + b"\xff\xd9")),
+        (JPEG2000, (START + TILE[:-4], TILE[-4:] + TILE + b"\xff\xd9", START + TILE)),
+        (JPEG2000, (START + TILE + bytes(4), START + TILE + TILE)),
+        (RLELossless, (RUNS, RUNS)),
+    ],
+)
+def test_frames_in_one_or_several_fragments_stay(bench: Bench, syntax: str, fragments: tuple[bytes, ...]) -> None:
+    content = encapsulated(syntax, *fragments, frames=2)
+    output = bench.written(content)
+    at = b"\xe0\x7f\x10\0OB"
+    assert output[output.rindex(at) :] == content[content.rindex(at) :]
+
+
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        (FRAME[:-2] + b"\xff\xfe\0\x40KARI", b"BAKKE\xff\xd9"),
+        (FRAME[:-3] + b"\xff", b"\xd9KARI BAKKE\xff\xd9"),
+    ],
+)
+def test_nothing_hides_between_two_fragments(bench: Bench, fragments: tuple[bytes, ...]) -> None:
+    assert len(fragments[0]) % 2 == 0
+    assert bench.refusal(encapsulated(JPEGBaseline8Bit, *fragments)).rule == "compressed-header"
 
 
 def test_nothing_follows_the_sequence_delimiter(bench: Bench) -> None:

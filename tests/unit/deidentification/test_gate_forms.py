@@ -269,3 +269,68 @@ def test_any_name_is_found_in_any_order_and_case(family: str, given: str, joint:
     written = f"x {given}{joint}{family} y"
     written = written.upper() if upper else written
     assert rule([(NAME, f"{family}^{given}".encode("latin-1"))], written.encode(codec)) == "gate-name"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1950:03:12", "12_03_1950", "12. 03. 1950", "12. 3. 1950", "1950-3-12", "1950.3.12", "12MAR50", "12-Mar-50",
+     "12th March 1950", "March 12th, 1950", "12-03-50", "3/12/50", "12/3/50", "12/3-50", "12.3-50", "12/3'50",
+     "12/3 1950", "12,03,1950", "12. mars 50"],
+)  # fmt: skip
+@pytest.mark.parametrize("tag", [BIRTH, STUDY_DATE])
+def test_a_date_in_parts_and_with_a_short_year(tag: int, written: str) -> None:
+    assert rule([(tag, b"19500312")], f"x {written}".encode()) == "gate-date"
+    assert rule([(tag, b"19500311")], f"x {written}".encode()) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("00734512", "0073-4512"), ("00734512", "734 512"), ("00734512", "73 45 12"), ("00734512", "7345-12"),
+        ("ACC998877", "ACC-998877"), ("ACC998877", "acc 998877"), ("NPR 99 88 77", "NPR/998877"),
+        ("123456789", "123-456-789"),
+    ],
+)  # fmt: skip
+def test_an_id_in_parts(value: str, written: str) -> None:
+    assert rule([(ID, value.encode())], written.encode()) == "gate-id"
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("O'Neil^Pat", "ONeil"), ("Van Dijk^Jan", "VANDIJK"), ("Hansen^Per-Ola", "PEROLA"), ("Lie^Bo", "Lie/Bo"),
+        ("Lie^Bo", "Bo A Lie"), ("Lie^Bo", "BO A. LIE"), ("Lie^Bo", "Bo;Lie"), ("Lie^Bo", "Lie+Bo"),
+    ],
+)  # fmt: skip
+def test_a_name_written_together_and_around_an_initial(name: str, written: str) -> None:
+    assert rule([(NAME, name.encode())], written.encode()) == "gate-name"
+
+
+SERIAL = 0x00181000
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "expected"),
+    [(NAME, b"Nordmann^Ola", "gate-name"), (ID, b"00734512", "gate-id"), (BIRTH, b"19500312", "gate-date"),
+     (PHONE, b"55975000", "gate-text")],
+)  # fmt: skip
+def test_a_kept_value_excuses_nobody(tag: int, value: bytes, expected: str) -> None:
+    """Neither where another attribute repeats the value nor in the kept attribute itself."""
+    kept = frozenset((SERIAL,))
+    word = value.partition(b"^")[0]
+    for serial in (word, b"%s PC 7" % word):
+        assert rule([(tag, value), (SERIAL, serial)], b"SIEMENS " + word, kept=kept) == expected
+        assert rule([(tag, value), (SERIAL, serial)], serial, tag=SERIAL, kept=kept) == expected
+
+
+def test_a_kept_value_excuses_its_own_attribute_and_its_kind() -> None:
+    kept = frozenset((SERIAL, STUDY_DATE))
+    assert rule([(SERIAL, b"SN4711X"), (STATION, b"SN4711X")], b"SN4711X", kept=kept) == ""
+    assert rule([(STUDY_DATE, b"20240311"), (0x00080021, b"20240311")], b"11.03.2024", kept=kept) == ""
+
+
+def test_a_newborns_study_date_may_be_kept() -> None:
+    identity = [(BIRTH, b"20240311"), (STUDY_DATE, b"20240311")]
+    kept = frozenset((STUDY_DATE,))
+    assert rule(identity, b"20240311", tag=STUDY_DATE, vr=b"DA", kept=kept) == ""
+    assert rule(identity, b"born 20240311", kept=kept) == "gate-date"

@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from deidentification.errors import CannotDeidentify
-from deidentification.pixels import Plan
+from deidentification.pixels import Plan, windows
 from deidentification.pixels.reading import Reader, reader
 from deidentification.profiles.model import Pixels
 from tests.unit.deidentification.pixel_files import (
@@ -145,6 +145,44 @@ def test_text_in_bits_that_are_not_stored_is_read(tmp_path: Path) -> None:
     path = saved(dataset(picture("").astype("u2") + beside, BitsStored=12, HighBit=11), tmp_path / "in.dcm")
     after = read_back(path, clean(path)).pixel_array
     assert (after >> 12).max() == 0
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {},
+        {"WindowCenter": 1008, "WindowWidth": 16},
+        {"WindowCenter": [2000, 992], "WindowWidth": [4000, 32], "RescaleSlope": 2, "RescaleIntercept": -1024},
+    ],
+)
+def test_text_that_only_a_window_makes_plain_is_read(tmp_path: Path, window: dict[str, Any]) -> None:
+    frame = np.full((256, 400), 1000, "u2")
+    frame[:60] = frame[200:] = np.linspace(0, 4095, 400)
+    line = cv2.putText(np.zeros((256, 400), "u1"), "NORDMANN OLA 120350", (15, 128), 0, 1.0, (16,), 2, cv2.LINE_AA)
+    path = saved(dataset(frame + line, BitsStored=12, HighBit=11, **window), tmp_path / "in.dcm")
+    after = read_back(path, clean(path)).pixel_array
+    assert ((after == frame + line) & (line > 8)).sum() == 0
+    assert np.array_equal(after[:60], frame[:60])
+
+
+def test_a_few_windows_of_the_header_are_looked_through() -> None:
+    grey = np.arange(4096, dtype="u2").reshape(64, 64)
+    captured = {0x00281050: b"100\\2048\\100\\9000\\x", 0x00281051: b"20\\4096\\21\\10\\1"}
+    assert windows.of_header(captured) == ()
+    captured[0x00281050] = captured[0x00281050][:-2]
+    assert windows.unlike(windows.of_header(captured), windows.windows(grey), grey) == [(90, 110)]
+    captured = {tag: b"\\".join(b"%d" % each for each in range(10, 2000, 10)) for tag in (0x00281050, 0x00281051)}
+    asked = tuple((float(low), low + 5.0) for low in range(0, 4000, 10))
+    assert len(windows.unlike(asked, [], grey)) == windows.MOST_OF_HEADER
+    assert len(windows.of_header(captured)) == 199
+
+
+def test_values_are_evened_out_only_where_bytes_do_not_show_them() -> None:
+    assert windows.equalised(np.arange(256, dtype="u2")) is None
+    assert windows.equalised(np.full(300, 0.5, "f4")) is None
+    shares = windows.equalised(np.array([0, 1000, 1001, 4095], "u2"))
+    assert shares is not None
+    assert shares.tolist() == [31, 95, 159, 223]
 
 
 def ultrasound(**attributes: Any) -> Dataset:

@@ -300,3 +300,57 @@ def test_the_gate_finds_nothing_in_what_was_cleaned(
     left = clean_text(text.encode(), b"LT", UTF_8, person_of(identity, UTF_8), -30)
     header = bytes(132) + element(0x00104000, b"LT", left, EXPLICIT_LE)
     gate.verify(header, 132, EXPLICIT_LE, {}, gate.needles(identity, (), (), UTF_8))
+
+
+OLA = person_of([(NAME, b"Nordmann^Ola"), (ID, b"00734512"), (BIRTH, b"19500312"), (0x00080020, b"20230412")], UTF_8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12/3-50", "12. 3. 50", "12 03 50", "12_03_50", "12,03,50", "12.III.50", "12/3'50", "12:03:50", "12|03|50",
+     "12+03+50", "12x03x50", "12.3-50", "12/3-1950", "12/3 1950", "12. 03. 1950", "12_03_1950", "1950 x 12 x 03",
+     "12/III/1950", "'50", "mars '50", "50 03 12"],
+)  # fmt: skip
+@pytest.mark.parametrize("person", [NOBODY, OLA])
+def test_a_date_in_parts_goes_whoever_it_belongs_to(text: str, person: Person) -> None:
+    assert cleaned(f"kne {text} thorax", person) == "kne thorax"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1203 50", "12 0350", "12 3x50", "5003 12", "03 12 50", "12/4-23", "1204 23", "12 4 23", "734 512", "73 45 12",
+     "7345 12", "73x4512", "007345 12", "0073.4512", "W1950", "b1950", "1950c"],
+)  # fmt: skip
+def test_dates_and_ids_of_the_header_go_in_any_groups(text: str) -> None:
+    assert cleaned(f"kne {text} thorax", OLA) == "kne thorax"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["256x256x128", "5mm/2mm", "0.5x0.5x3", "2x2x50", "1.5x1.5x10", "0.9 x 0.9 x 10", "1,2,10", "10 20 30 ms", "1/10",
+     "TE 2.5 40 ms", "b1000", "TR 1203 ms", "TR 1950 ms", "2 x 20 mm", "b 0 50 800", "T2 7345", "1.5 T"],
+)  # fmt: skip
+def test_measures_are_no_dates(text: str) -> None:
+    assert cleaned(text, OLA) == text
+
+
+def test_a_studys_whole_date_is_moved_and_not_removed() -> None:
+    assert cleaned("kne 12.04.2023", OLA, -10) == "kne 02.04.2023"
+
+
+@pytest.mark.parametrize(
+    "text", ["95-årige", "95 års", "95 ans", "95-åring", "95 jaar", "M95", "95F", "95/M", "K95", "95 aar"]
+)
+def test_high_ages_in_more_languages_go(text: str) -> None:
+    assert cleaned(f"kne {text} thorax") == "kne thorax"
+
+
+@pytest.mark.parametrize("text", ["１９５０", "12.03.５０", "١٢"])
+def test_digits_of_other_scripts_go(text: str) -> None:
+    assert clean_text(f"kne {text} thorax".encode(), b"LT", UTF_8, NOBODY, 0) == b"kne thorax"
+
+
+def test_words_that_are_names_go_in_a_row() -> None:
+    assert cleaned("kne Per Dag Lien thorax") == "kne thorax"
+    assert cleaned("Li, Max thorax") == "thorax"
+    assert cleaned("per dag thorax") == "per dag thorax"
