@@ -134,7 +134,7 @@ def test_how_far_dates_move_is_one_difference_not_two_hundred() -> None:
         ("base: fiona", "whoever knows the number can undo it"),
         ("private: [{creator: A, group: '0019'}]", "Private elements of 'A', (0019,xxxx), are kept unseen"),
         ("drop: [{modality: SR}]", "left out by selectors"),
-        ("attributes: {PatientBirthDate: keep}", "PatientBirthDate is kept as it is, though PS3.15 says Z."),
+        ("attributes: {PatientWeight: keep}", "PatientWeight is kept as it is, though PS3.15 says X."),
         ("attributes: {StationName: {replace: '{event}'}}", "StationName holds 16 characters"),
     ],
 )
