@@ -61,6 +61,8 @@ def deidentify(
 
     if report is not None and not report.parent.is_dir() and report.parent.resolve() != out_dir.resolve():
         raise typer.BadParameter("the folder of --report is not there")
+    if report is not None and (report.exists() or report.resolve().is_relative_to(in_dir.resolve())):
+        raise typer.BadParameter("--report names a file that exists, or lies in IN_DIR: nothing is overwritten")
     chosen = _profile(profile)
     try:
         subject = Subject(project, participant, event, _key(key_file))

@@ -1,5 +1,6 @@
 """`fiona pixels`: what was found in the pixels of a transfer, and hidden."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,6 @@ def pixels(
 
 def _save(client: Client, path: str, item: Item, folder: Path) -> int:
     """The pictures and the texts of one instance; how many files that makes."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     saved = 0
     for there, here in FILES.items():
         try:
@@ -54,6 +54,14 @@ def _save(client: Client, path: str, item: Item, folder: Path) -> int:
             if failure.code is not Code.NOT_FOUND:
                 raise
         else:
-            (folder / f"{item['sop_instance_uid']}.{here}").write_bytes(content)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_private(folder / f"{item['sop_instance_uid']}.{here}", content)
             saved += 1
     return saved
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """For the owner's eyes: the picture shows a patient."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)

@@ -15,6 +15,7 @@ from deidentification.pixels.image import PADDING, PADDING_LIMIT, ULTRASOUND_REG
 from deidentification.pixels.masking import filled
 from deidentification.pixels.planning import Plan
 from deidentification.pixels.rendering import Renderer
+from deidentification.pixels.stamps import Stamp, outermost, stamped, stands
 from deidentification.pixels.thumbnails import png
 from deidentification.profiles.model import DeviceMask
 
@@ -78,6 +79,8 @@ class _Job:
         self.padding = _padding(source, self.shape, captured)
         self.always = (*self._masked(), *self._outside(captured))
         self.boxes: dict[bytes, tuple[Box, ...]] = {}
+        self.own_boxes: dict[bytes, tuple[Box, ...]] = {}
+        self.stamps: list[Stamp] = []
         self.shared: dict[tuple[Box, ...], list[int]] = {}
         self.thumbnails = (b"", b"")
         self.changed = 0
@@ -86,6 +89,8 @@ class _Job:
         """Every frame once; then what was made of them."""
         if not self.plan.read and not self.always:
             return Cleaned(None, findings=Findings(exempt=self.plan.exempt))
+        if self.plan.read and self.shape.frames > 1:
+            self._look_through()
         for index in range(self.shape.frames):
             self._frame(index)
         found = Findings(
@@ -111,12 +116,30 @@ class _Job:
             findings=found,
         )
 
+    def _look_through(self) -> None:
+        """Read every different frame and remember what stood where, for the frames in which it is overlooked."""
+        for index in range(self.shape.frames):
+            samples = self.frames.read(index)
+            key = _key(samples)
+            if key not in self.own_boxes:
+                shown = self.renderer.shown(samples)
+                self.own_boxes[key] = self._read(samples)[1]
+                self.stamps += [stamped(box, shown) for box in self.own_boxes[key]]
+
+    def _with_stamps(self, samples: Samples, own: tuple[Box, ...]) -> tuple[Box, ...]:
+        """A frame's boxes, and those of other frames wherever the same seems to stand in this one."""
+        shown = self.renderer.shown(samples)
+        return (*self.always, *outermost({*own, *(stamp.box for stamp in self.stamps if stands(stamp, shown))}))
+
     def _frame(self, index: int) -> None:
         samples = self.frames.read(index)
-        key = blake2b(samples.tobytes(), digest_size=16).digest()
+        key = _key(samples)
         before = None if self.thumbnails[1] else self.renderer.shown(samples)
         if key in self.boxes:
             boxes = self.boxes[key]
+            changed = filled(samples, boxes, self.renderer, self.padding)
+        elif key in self.own_boxes:
+            boxes = self.boxes[key] = self._with_stamps(samples, self.own_boxes[key])
             changed = filled(samples, boxes, self.renderer, self.padding)
         elif self.plan.read:
             changed, more = self._read(samples)
@@ -171,6 +194,10 @@ class _Job:
             return ()
         within = regions.inside(value, self.source.syntax.encoding, self.shape.rows, self.shape.columns)
         return () if within is None else regions.outside(within)
+
+
+def _key(samples: Samples) -> bytes:
+    return blake2b(samples.tobytes(), digest_size=16).digest()
 
 
 def _order(source: Source) -> Literal["little", "big"]:
