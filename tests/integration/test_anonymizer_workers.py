@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PosixPath
 
@@ -107,8 +108,9 @@ async def test_a_process_that_is_killed_costs_nobody_an_instance(
     running = asyncio.create_task(workers.run(work(files * 20, tmp_path)))
     await asyncio.sleep(0.05)
     for child in psutil.Process().children():
-        if "spawn_main" in " ".join(child.cmdline()):
-            child.kill()
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(child.cmdline()):
+                child.kill()
     done = await running
     assert rules(done.outcomes) == [""] * 200
 

@@ -71,8 +71,16 @@ class Unwilling:
 
 
 def children_of(process: psutil.Process) -> list[psutil.Process]:
-    """Its processes, without the tracker that multiprocessing keeps for itself."""
-    return [child for child in process.children() if "resource_tracker" not in " ".join(child.cmdline())]
+    """Its living processes, without the tracker that multiprocessing keeps for itself."""
+    return [child for child in process.children() if "resource_tracker" not in _command(child)]
+
+
+def _command(process: psutil.Process) -> str:
+    """What it runs; one that has ended counts as the tracker does: it runs nothing of ours."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):
+        return "resource_tracker"
 
 
 def fates(*listed: str) -> list[Fate]:
