@@ -1,6 +1,7 @@
 """RabbitMQ of one's own: any user, loopback only, with its own epmd, cookie and data."""
 
 import os
+import subprocess
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
@@ -131,6 +132,13 @@ class RabbitMQ(Server):
         vhost = (url or self.url).rpartition("/")[2] or "%2F"
         answer = self.api("GET", f"/queues/{vhost}").raise_for_status().json()
         return {queue["name"]: queue.get("messages", 0) for queue in answer}
+
+    def settle(self) -> None:
+        """What was declared is on its disk: the broker answers a declaration some two seconds before it is."""
+        command = [str(BIN / "rabbitmqctl"), "-q", "eval", "mnesia:sync_log()."]
+        quiet = {"env": self.environment(), "stdin": subprocess.DEVNULL, "capture_output": True}
+        answer = subprocess.run(command, **quiet, check=True, timeout=60)
+        assert answer.stdout.strip() == b"ok", answer.stdout
 
     def close_connections(self) -> None:
         """Cut every client's connection, as a broker does that loses its nerve."""

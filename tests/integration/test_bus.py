@@ -250,6 +250,7 @@ async def test_the_broker_may_go_and_come_back(rabbitmq_vhost: str, rabbitmq: Ra
     bus = RabbitBus(rabbitmq_vhost, TIERS, reconnect=0.2)
     listener = Listener()
     await bus.publish([closed(1)])
+    rabbitmq.settle()
     rabbitmq.kill()
     rabbitmq.start()
     async with bus.consume(CLOSED, listener, 4):

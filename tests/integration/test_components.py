@@ -29,6 +29,7 @@ async def test_rabbitmq_keeps_a_message_over_a_kill(rabbitmq: RabbitMQ, rabbitmq
         body = aio_pika.Message(b"kept", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(body, queue.name)
 
+    rabbitmq.settle()
     rabbitmq.kill()
     assert not rabbitmq.running
     rabbitmq.start()
