@@ -136,8 +136,9 @@ class RabbitMQ(Server):
     def settle(self) -> None:
         """What was declared is on its disk: the broker answers a declaration some two seconds before it is."""
         command = [str(BIN / "rabbitmqctl"), "-q", "eval", "mnesia:sync_log()."]
-        quiet = {"env": self.environment(), "stdin": subprocess.DEVNULL, "capture_output": True}
-        answer = subprocess.run(command, **quiet, check=True, timeout=60)
+        answer = subprocess.run(
+            command, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
+        )
         assert answer.stdout.strip() == b"ok", answer.stdout
 
     def close_connections(self) -> None:
