@@ -28,9 +28,12 @@ def free_port() -> int:
     """A TCP port that the kernel says is free on every address, handed out once by this process.
 
     Taken from below the ephemeral range: there, no client's own port can take it while a component is down,
-    and no client that retries against a dead component can end up connected to itself.
+    and no client that retries against a dead component can end up connected to itself. Workers that share a
+    test run take theirs from ranges of their own.
     """
-    for port in random.sample(range(10240, 32768), 1000):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for port in random.sample(range(10240 + worker, 32768, workers), 1000):
         if port in _handed_out:
             continue
         with closing(socket.socket()) as probe, suppress(OSError):
