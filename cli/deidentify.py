@@ -56,7 +56,7 @@ def deidentify(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """De-identify a folder: every file is written, left out, or quarantined with its reason in OUT_DIR/report.json."""
-    from deidentification import FolderError, Subject, deidentify_folder
+    from deidentification import FolderError, Subject, deidentify_folder, not_entered
     from deidentification.processes import Limits
 
     if report is not None and not report.parent.is_dir() and report.parent.resolve() != out_dir.resolve():
@@ -76,11 +76,18 @@ def deidentify(
         )
     except FolderError as error:
         raise Failure(str(error)) from error
+    except KeyboardInterrupt as error:
+        raise Failure(
+            f"interrupted: what lies in {out_dir} is de-identified, but no report accounts for the rest; "
+            "start again into an empty folder"
+        ) from error
     finally:
         bar.stop()
     if report is not None:
         _write_page(report, done, key_file is not None, with_values)
     _remarks(done, key_file is not None, participant)
+    if linked := not_entered(in_dir):
+        remark(f"warning: folders behind symbolic links were not entered: {linked}")
     if as_json:
         show_json(done.counts)
     else:

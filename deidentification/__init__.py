@@ -5,7 +5,7 @@ for many and keeps the disk busy meanwhile; `deidentify_folder` does it for a fo
 """
 
 from deidentification.errors import CannotDeidentify, LeftOut
-from deidentification.folder import FolderError, Report, deidentify_folder, numbered
+from deidentification.folder import FolderError, Report, deidentify_folder, not_entered, numbered
 from deidentification.instance import Deidentified, Layout, Names, by_series, deidentify, deidentify_all
 from deidentification.profiles import BASIC, BUILT_IN, Profile
 from deidentification.standard.tables import Option
@@ -28,5 +28,6 @@ __all__ = [
     "deidentify",
     "deidentify_all",
     "deidentify_folder",
+    "not_entered",
     "numbered",
 ]

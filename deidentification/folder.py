@@ -25,7 +25,7 @@ from deidentification.report.account import LeftAside, Quarantined, Report, Writ
 from deidentification.review import Kept, Tally, elements_of
 from deidentification.subject import Subject
 
-__all__ = ["FolderError", "Report", "deidentify_folder", "numbered"]
+__all__ = ["FolderError", "Report", "deidentify_folder", "not_entered", "numbered"]
 
 CONFLICT: Final = "another file of this run is a different object with the same SOP Instance UID"
 REPORT: Final = "report.json"
@@ -61,6 +61,11 @@ def numbered(folder: Path) -> list[Path]:
     """Every file below `folder` in the order that the report numbers them from 1."""
     found = (Path(base, name) for base, _, names in os.walk(folder) for name in names)
     return sorted(found, key=lambda path: os.fsencode(path.relative_to(folder)))
+
+
+def not_entered(folder: Path) -> int:
+    """How many folders below `folder` are symbolic links: they could lead anywhere, so nobody goes through them."""
+    return sum(os.path.islink(os.path.join(base, name)) for base, names, _ in os.walk(folder) for name in names)
 
 
 def deidentify_folder(

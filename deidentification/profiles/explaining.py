@@ -42,6 +42,12 @@ PICTURES: Final = {
     0x50: UNKNOWN._replace(source="PS3.15 E.1-1 Curve Data: X"),
     0x60: UNKNOWN._replace(source="PS3.15 E.1-1 Overlay Data: X"),
 }
+PIXEL_DATA: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+LOOKED_AT: Final = {
+    "none": "No pixel is cleaned: ultrasound, secondary captures and screen saves are held in quarantine.",
+    "suspect": "Burned-in text is hidden in ultrasound, secondary captures, screen saves and what says it has some.",
+    "all": "Burned-in text is hidden in every image.",
+}
 MEANINGS: Final = {"K": "keep", "C": "clean", "U": "replace the UID"}
 
 
@@ -89,7 +95,7 @@ def explain(profile: Profile, tag: int, sop_class: str = "") -> Explanation:
         nested_source=nested.source,
         nested_type=type_nested,
         row=_row(tag),
-        sentence=_sentence(profile, tag, (top, type_top), (nested, type_nested)),
+        sentence=_sentence(profile, tag, (top, type_top), (nested, type_nested)) + _pixels(profile, tag),
     )
 
 
@@ -120,6 +126,18 @@ def _sentence(profile: Profile, tag: int, top: tuple[Rule, str], nested: tuple[R
     if _same(top[0], nested[0]):
         return f"{first}."
     return f"{first}; inside items it {done(nested[0], profile)} ({_because(tag, *nested)})."
+
+
+def _pixels(profile: Profile, tag: int) -> str:
+    """What the pixel policy adds to the rule of pixel data; elsewhere nothing."""
+    if tag not in PIXEL_DATA:
+        return ""
+    policy = profile.pixels
+    said = (
+        "Suspect images pass unread." if policy.suspects_pass and policy.images == "none" else LOOKED_AT[policy.images]
+    )
+    masked = f" Device masks are filled: {len(policy.masks)}." if policy.masks else ""
+    return f" {said}{masked}"
 
 
 def _same(one: Rule, other: Rule) -> bool:

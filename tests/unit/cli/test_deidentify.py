@@ -145,3 +145,24 @@ def test_nothing_that_could_be_done_is_1(tmp_path: Path, capsys: Captured) -> No
 def test_a_key_that_is_none_is_wrong_usage(source: Path, key: Path, tmp_path: Path) -> None:
     key.write_text("short")
     assert deidentify(source, tmp_path / "out", "--key-file", key) == 2
+
+
+def test_a_folder_behind_a_link_is_not_entered_and_said_so(source: Path, tmp_path: Path, capsys: Captured) -> None:
+    ct_study(tmp_path / "elsewhere", images=1)
+    (source / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert deidentify(source, tmp_path / "out") == 0
+    assert "folders behind symbolic links were not entered: 1" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == 3
+
+
+def test_a_run_that_is_interrupted_says_what_lies_there(
+    source: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.deidentify._Bar.show", interrupted)
+    assert deidentify(source, tmp_path / "out") == 1
+    assert "no report accounts for the rest" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out/report.json").exists()
+    assert not (tmp_path / "out/.work").exists()

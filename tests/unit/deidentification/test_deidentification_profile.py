@@ -1,6 +1,6 @@
 """The compiled profile says what the Standard's rows say, and the review adds only what no row has."""
 
-from deidentification import BASIC, Option, Profile
+from deidentification import BASIC, BUILT_IN, Option, Profile
 from deidentification.profiles import digest, explain
 from deidentification.profiles.compiled import Act, compiled, rows
 from deidentification.standard import reviewed
@@ -64,3 +64,9 @@ def test_free_text_that_no_row_lists_is_cleaned_when_descriptors_are() -> None:
 def test_unknown_attributes_are_removed() -> None:
     for tag in (0x00181FFE, 0x12341234, 0x60000022, 0x50002500, 0x00041500, 0x00080000):
         assert explain(BASIC, tag).act is Act.DROP
+
+
+def test_pixel_data_is_explained_with_the_pixel_policy() -> None:
+    assert "held in quarantine" in explain(BASIC, 0x7FE00010).sentence
+    assert "Burned-in text is hidden in ultrasound" in explain(BUILT_IN["fiona"], 0x7FE00010).sentence
+    assert "quarantine" not in explain(BASIC, 0x00100010).sentence
