@@ -1,12 +1,12 @@
 """What routes ask for: the process's context and, by type, what a request must look like."""
 
-import re
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, Field
 
 from shared.database import DatabaseUnavailable
+from shared.registry.expressions import problem
 from shared.service import Context
 from shared.store import valid_uid
 
@@ -33,10 +33,8 @@ def _uid(text: str) -> str:
 
 
 def _expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError):
-        raise ValueError("not a regular expression") from None
+    if (why := problem(text)) is not None:
+        raise ValueError(f"not a regular expression that is understood here: {why}")
     return text
 
 
@@ -56,7 +54,7 @@ ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{5,20}$")]
 """The name of a project."""
 
 Expression = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_expression)]
-"""A regular expression."""
+"""A regular expression that takes linear time."""
 
 Participant = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)

@@ -16,7 +16,7 @@ from services.router.matching import (
 from services.router.reviews import ask_again, quarantined, settle
 from services.router.transfers import MORE_SERIES, left_out, request_missing, state
 from shared.crypto import Vault
-from shared.database import insert_new, lock
+from shared.database import lock
 from shared.events import (
     QuarantineReviewed,
     SeriesAnonymized,
@@ -29,10 +29,10 @@ from shared.events import (
     TransferRequested,
 )
 from shared.handlers import Handlers, Reject
+from shared.registry.participants import ensure_participant, is_withdrawn
 from shared.tables import (
     Assignment,
     CouplingEntry,
-    Participant,
     Project,
     RoutingRule,
     Study,
@@ -154,6 +154,8 @@ async def _take(
         return await request_missing(session, in_force, claim.reason)
     why = "assigned to another participant or event already" if in_force else None
     why = why or refusal(claim, await session.get(Project, claim.project))
+    if not why and await is_withdrawn(session, claim.project, claim.participant):
+        why = "the participant's consent was withdrawn"
     assignment = Assignment(
         study_instance_uid=study_uid,
         project=claim.project,
@@ -170,7 +172,7 @@ async def _take(
     await session.flush()
     if why:
         return []
-    await insert_new(session, Participant, [{"project": claim.project, "name": claim.participant}])
+    await ensure_participant(session, claim.project, claim.participant, origin=claim.origin)
     return await request_missing(session, assignment, claim.reason)
 
 

@@ -1,9 +1,9 @@
 """Does a coupling entry or a routing rule claim a study? Pure decisions on what is known of it."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from shared.registry.expressions import fits
 from shared.tables import CouplingEntry, Project, RoutingRule
 
 
@@ -27,6 +27,11 @@ class Claim:
     participant: str
     event: str
     reason: str
+
+    @property
+    def origin(self) -> str:
+        """What kind of claim it is: person, coupling or rule."""
+        return self.reason.partition(" ")[0]
 
 
 def coupling_claims(candidate: Candidate, entries: Iterable[CouplingEntry]) -> list[Claim]:
@@ -61,9 +66,9 @@ def rule_participant(rule: RoutingRule, candidate: Candidate) -> str | None:
     wanted = [(wish, have) for wish, have in named if wish]
     if wanted and not any(wish == have for wish, have in wanted):
         return None
-    if rule.patient_id and re.fullmatch(rule.patient_id, candidate.patient_id):
+    if rule.patient_id and fits(rule.patient_id, candidate.patient_id):
         return candidate.patient_id
-    if rule.patient_name and re.fullmatch(rule.patient_name, candidate.patient_name):
+    if rule.patient_name and fits(rule.patient_name, candidate.patient_name):
         return candidate.patient_name
     return None
 
@@ -82,7 +87,7 @@ def refusal(claim: Claim, project: Project | None) -> str | None:
         return "there is no such project"
     if not project.active:
         return "the project is not active"
-    if not claim.participant or not re.fullmatch(project.participant_pattern, claim.participant):
+    if not claim.participant or not fits(project.participant_pattern, claim.participant):
         return "the participant does not fit the project's naming pattern"
     if project.events and claim.event not in project.events:
         return "the project has no such event"

@@ -19,6 +19,7 @@ from shared.tables.indexer import (
     StudyIdentity,
 )
 from shared.tables.ledger import InboxEntry, OutboxEntry
+from shared.tables.participants import AutoId, AutoIdCounter, Participant
 from shared.tables.registry import (
     AttributeMark,
     CouplingEntry,
@@ -29,7 +30,7 @@ from shared.tables.registry import (
     ReviewedInstance,
     RoutingRule,
 )
-from shared.tables.router import Assignment, Participant, Transfer, TransferPart
+from shared.tables.router import Assignment, Transfer, TransferPart
 from shared.tables.sender import Delivery, SentInstance
 from shared.tables.vault import VaultKey
 
@@ -38,6 +39,8 @@ __all__ = [
     "Association",
     "AssociationInstance",
     "AttributeMark",
+    "AutoId",
+    "AutoIdCounter",
     "Base",
     "BusMessage",
     "CountedPart",

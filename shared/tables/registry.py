@@ -29,6 +29,12 @@ class Project(Base):
     name: Mapped[str] = mapped_column(String(20), primary_key=True, doc="5-20 characters")
     description: Mapped[str] = mapped_column(String(200), default="")
     participant_pattern: Mapped[str] = mapped_column(String(200), default=".+", doc="regular expression, whole match")
+    auto_id_pattern: Mapped[str] = mapped_column(
+        String(100), default="", doc="how the project makes up participants; empty: it does not"
+    )
+    auto_id_aet: Mapped[str | None] = mapped_column(
+        String(16), doc="what is sent to this AE title is assigned by itself"
+    )
     events: Mapped[list[str]] = mapped_column(default=list, doc="empty: any")
     destinations: Mapped[list[str]] = mapped_column(default=list)
     profile: Mapped[str] = mapped_column(
@@ -107,10 +113,10 @@ class CouplingEntry(Base):
 
 
 class RoutingRule(Base):
-    """Studies of these AE titles whose PatientID or PatientName fits belong to a project.
+    """Studies of these AE titles whose patient and attribute fit belong to a project.
 
-    A rule matches when (called or calling AE title) and (PatientID or PatientName) match; the part of the
-    identity that matched, the id before the name, is the participant.
+    Every condition that is given has to hold: (called or calling AE title), (PatientID or PatientName), attribute.
+    The part of the identity that fits, the id before the name, is the participant, unless the rule makes one up.
     """
 
     __tablename__ = "routing_rules"
@@ -120,7 +126,11 @@ class RoutingRule(Base):
     active: Mapped[bool] = mapped_column(default=True)
     called_aet: Mapped[str | None] = mapped_column(String(64))
     calling_aet: Mapped[str | None] = mapped_column(String(64))
-    patient_id: Mapped[str | None] = mapped_column(String(200), doc="regular expression")
-    patient_name: Mapped[str | None] = mapped_column(String(200), doc="regular expression")
+    patient_id: Mapped[str | None] = mapped_column(String(200), doc="regular expression, whole match")
+    patient_name: Mapped[str | None] = mapped_column(String(200), doc="regular expression, whole match")
+    attribute: Mapped[str | None] = mapped_column(String(250), doc="attribute path, of the first file of any series")
+    attribute_value: Mapped[str | None] = mapped_column(String(200), doc="regular expression, found anywhere in it")
+    auto_id: Mapped[bool] = mapped_column(default=False, doc="the participant is made up by the project's pattern")
+    site: Mapped[str] = mapped_column(String(64), default="", doc="data access group of new participants")
     event: Mapped[str] = mapped_column(String(64), default="Unknown")
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -9,15 +9,6 @@ from shared.tables.base import Base, new_id, now
 from shared.tables.indexer import UID
 
 
-class Participant(Base):
-    """A pseudonym that a project uses."""
-
-    __tablename__ = "participants"
-    project: Mapped[str] = mapped_column(String(20), primary_key=True)
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(default=now)
-
-
 class Assignment(Base):
     """A study belongs to a project's participant, and why; later series follow it."""
 

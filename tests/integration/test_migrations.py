@@ -11,7 +11,18 @@ from sqlalchemy import Connection, MetaData, Table, select, text
 
 from shared.database import Database
 from shared.migrations import config, version
-from shared.tables import Delivery, KeptAttribute, QuarantinedInstance, Transfer, TransferPart
+from shared.tables import (
+    AutoId,
+    AutoIdCounter,
+    Delivery,
+    KeptAttribute,
+    Participant,
+    Project,
+    QuarantinedInstance,
+    RoutingRule,
+    Transfer,
+    TransferPart,
+)
 
 NOW = datetime(2026, 1, 5, 10, 15, tzinfo=UTC)
 
@@ -87,3 +98,47 @@ async def test_from_the_first_version_with_rows(unmigrated: Database) -> None:
     async with unmigrated.session() as session:
         later = {"assignment": "a", "study_instance_uid": "1.2", "project": "PROJECT", "participant": "P", "event": "e"}
         session.add(Transfer(id="t3", reason="review r", review="r", profile="basic", **later))
+
+
+def _back_to_0002(connection: Connection) -> None:
+    configuration = config()
+    configuration.attributes["connection"] = connection
+    command.downgrade(configuration, "0002")
+
+
+async def test_participants_and_rules_go_up_and_down_with_rows(unmigrated: Database) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {
+        "projects": [
+            {"name": "PROJECT", "description": "", "participant_pattern": ".+", "events": [], "destinations": [],
+             "profile": "basic", "encrypted_key": b"k", "active": True, "created_at": NOW},
+        ],
+        "participants": [{"project": "PROJECT", "name": "P1", "created_at": NOW}],
+        "routing_rules": [
+            {"id": "r", "project": "PROJECT", "position": 3, "active": True, "patient_id": "P.*", "event": "e",
+             "created_at": NOW},
+        ],
+    }  # fmt: skip
+    async with unmigrated.engine.begin() as connection:
+        await connection.run_sync(_at_0001, rows)
+    await unmigrated.migrate()
+    async with unmigrated.session() as session:
+        one = await session.get_one(Participant, ("PROJECT", "P1"))
+        assert (one.site, one.origin, one.created_by, one.withdrawn_at) == ("", "", "", None)
+        rule = await session.get_one(RoutingRule, "r")
+        assert (rule.auto_id, rule.attribute, rule.site) == (False, None, "")
+        assert (await session.get_one(Project, "PROJECT")).auto_id_pattern == ""
+        session.add_all([AutoId(project="PROJECT", identity="h", name="P2"), AutoIdCounter(project="PROJECT", last=2)])
+        session.add(Participant(project="PROJECT", name="P2", site="A", origin="auto", withdrawn_at=NOW))
+    async with unmigrated.engine.begin() as connection:
+        await connection.run_sync(_back_to_0002)
+        names = await connection.execute(text("SELECT name FROM participants ORDER BY name"))
+        assert names.scalars().all() == ["P1", "P2"]
+        await connection.run_sync(_upgraded)
+        sites = await connection.execute(text("SELECT site FROM participants"))
+        assert sites.scalars().all() == ["", ""]
+
+
+def _upgraded(connection: Connection) -> None:
+    configuration = config()
+    configuration.attributes["connection"] = connection
+    command.upgrade(configuration, "head")

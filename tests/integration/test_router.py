@@ -18,10 +18,12 @@ from shared.events import (
     TransferFailed,
     TransferRequested,
 )
+from shared.registry.participants import ensure_participant
 from shared.tables import (
     Assignment,
     CouplingEntry,
     Instance,
+    Participant,
     Patient,
     Project,
     RoutingRule,
@@ -30,6 +32,7 @@ from shared.tables import (
     StudyIdentity,
     Transfer,
 )
+from shared.tables.base import now
 
 STUDY = "1.2.3"
 VAULT = Vault(b"k" * 32)
@@ -158,6 +161,23 @@ async def test_the_second_who_assigns_differently_is_refused_with_a_reason(catal
     async with catalogue.reading() as session:
         refused = await session.get_one(Assignment, "a2")
     assert refused.refused == "assigned to another participant or event already"
+
+
+async def test_a_participant_is_made_once_and_takes_nothing_after_its_withdrawal(catalogue: Database) -> None:
+    await assign(catalogue, assignment())
+    async with catalogue.session() as session:
+        made = await session.get_one(Participant, ("PROJECT", "P1"))
+        assert (made.origin, made.site, made.created_by) == ("person", "", "")
+        assert not await ensure_participant(session, "PROJECT", "P1", origin="rule", site="A"), "it is there"
+        assert await ensure_participant(session, "PROJECT", "P2", origin="person", site="A", by="kari")
+        made.withdrawn_at = now()
+        session.add(Project(name="SECOND", encrypted_key=b"", destinations=["research"]))
+        await ensure_participant(session, "SECOND", "P3", origin="coupling")
+        (await session.get_one(Participant, ("SECOND", "P3"))).withdrawn_at = now()
+    assert await assign(catalogue, assignment("P3", "a2", project="SECOND")) == []
+    async with catalogue.reading() as session:
+        assert (await session.get_one(Assignment, "a2")).refused == "the participant's consent was withdrawn"
+        assert (await session.get_one(Participant, ("PROJECT", "P1"))).origin == "person"
 
 
 async def test_an_identity_is_no_pseudonym(catalogue: Database) -> None:

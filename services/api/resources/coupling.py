@@ -1,6 +1,5 @@
 """Coupling lists: which participant a study belongs to, known before (or after) the study is here."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -19,6 +18,7 @@ from shared.crypto import Vault
 from shared.database import insert_new, lock
 from shared.events import StudyArrived
 from shared.ledger import add
+from shared.registry.expressions import fits
 from shared.tables import CouplingEntry, Project, Study
 from shared.tables.base import new_id, now
 
@@ -177,11 +177,10 @@ def _each_once(entries: Sequence[NewEntry], vault: Vault) -> dict[Key, NewEntry]
 
 
 def _check(project: Project, entries: Sequence[NewEntry]) -> None:
-    pattern = re.compile(project.participant_pattern)
     errors = []
     for index, entry in enumerate(entries):
-        if not pattern.fullmatch(entry.participant):
-            errors.append(_error(index, "participant", f"the whole name has to fit {pattern.pattern}"))
+        if not fits(project.participant_pattern, entry.participant):
+            errors.append(_error(index, "participant", f"the whole name has to fit {project.participant_pattern}"))
         if project.events and entry.event not in project.events:
             errors.append(_error(index, "event", f"there are: {', '.join(project.events)}"))
     if errors:

@@ -1,6 +1,5 @@
 """Projects: who may be in one, where its studies go; its key is made here and leaves encrypted only."""
 
-import re
 import secrets
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -15,6 +14,7 @@ from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, EventName, Expression, Limit, Name, Offset, ProjectName
 from services.api.problems import FieldError, Problem, documented, invalid
 from shared.database import insert_new
+from shared.registry.expressions import fits
 from shared.tables import Assignment, Destination, Participant, Project, ProjectProfile, Transfer
 from shared.tables.base import now
 
@@ -135,7 +135,7 @@ async def get_project(session: AsyncSession, name: str) -> Project:
 
 def check_participation(project: Project, participant: str, event: str) -> None:
     """A problem unless the project takes such a participant at such an event."""
-    if not re.fullmatch(project.participant_pattern, participant):
+    if not fits(project.participant_pattern, participant):
         raise Problem("participant-not-allowed", f"the whole name has to fit {project.participant_pattern}")
     if project.events and event not in project.events:
         raise Problem("event-not-allowed", f"there are: {', '.join(project.events)}")

@@ -1,0 +1,35 @@
+"""Participants, written through here only, whether a person, a list, a rule or a project makes one (ADR 15)."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.database import insert_new
+from shared.tables import Participant
+from shared.tables.base import now
+
+ORIGINS = ("person", "auto", "coupling", "rule")
+"""Who can have made a participant."""
+
+
+async def ensure_participant(
+    session: AsyncSession, project: str, name: str, *, origin: str, site: str = "", by: str = ""
+) -> bool:
+    """Make the participant unless it is there; whether it is new. One that is there stays as it is."""
+    if origin not in ORIGINS:
+        raise ValueError(f"not an origin: {origin}")
+    row = {
+        "project": project,
+        "name": name,
+        "site": site,
+        "origin": origin,
+        "created_by": by,
+        "created_at": now(),
+        "withdrawn_at": None,
+    }
+    return await insert_new(session, Participant, [row]) == 1
+
+
+async def is_withdrawn(session: AsyncSession, project: str, name: str) -> bool:
+    """Whether the participant's consent was withdrawn: it takes no more studies."""
+    withdrawn = select(Participant.withdrawn_at).where(Participant.project == project, Participant.name == name)
+    return await session.scalar(withdrawn) is not None
