@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -95,13 +95,19 @@ class Client:
         """PUT below /api/v1."""
         return self._json(self._send("PUT", f"/api/v1{path}", **_content(body, replaces)))
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """PATCH below /api/v1."""
-        return self._json(self._send("PATCH", f"/api/v1{path}", **_content(body)))
+    def patch(self, path: str, body: Mapping[str, Any], null: Sequence[str] = ()) -> Any:
+        """PATCH below /api/v1 of what is there now; a conflict when somebody is faster.
+
+        What is None in the body is left out; `null` names what is to become null.
+        """
+        _, etag = self.marked(path)
+        content = _content(body, etag)
+        content["json"] |= dict.fromkeys(null)
+        return self._json(self._send("PATCH", f"/api/v1{path}", **content))
 
     def delete(self, path: str) -> None:
-        """DELETE below /api/v1."""
-        self._send("DELETE", f"/api/v1{path}")
+        """DELETE below /api/v1, whatever it is by now."""
+        self._send("DELETE", f"/api/v1{path}", headers={"If-Match": "*"})
 
     def items(self, path: str, /, body: Mapping[str, Any] | None = None, **params: Any) -> Iterator[Item]:
         """Every item of a list, page by page; with a body it is a search (POST)."""

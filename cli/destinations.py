@@ -10,7 +10,7 @@ from cli.dicom.node import Node
 from cli.failure import Failure
 from cli.output import Column, Json, clean, listing, out, record, show_json
 
-app = typer.Typer(help="Destinations: add, list, echo.", no_args_is_help=True)
+app = typer.Typer(help="Destinations: add, list, show, set, drop, echo.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("Destination", "name"),
@@ -65,6 +65,35 @@ def list_destinations(as_json: Json = False) -> None:
 
 
 @app.command()
+def show(name: str, as_json: Json = False) -> None:
+    """Show a destination and all its settings."""
+    with Client() as client:
+        record(client.get(f"/destinations/{segment(name)}"), as_json)
+
+
+@app.command("set")
+def set_destination(
+    name: str,
+    setting: Annotated[list[str], typer.Argument(metavar="KEY=VALUE…", help="KEY= alone goes back to the default.")],
+    as_json: Json = False,
+) -> None:
+    """Change settings of a destination; what is not named stays."""
+    path = f"/destinations/{segment(name)}"
+    with Client() as client:
+        config = dict(client.get(path)["config"])
+        _merge(config, _settings(setting))
+        record(client.patch(path, {"config": config}), as_json)
+
+
+@app.command()
+def drop(name: str) -> None:
+    """Take a destination away; 5 while a project names it or a transfer is on its way there."""
+    with Client() as client:
+        client.delete(f"/destinations/{segment(name)}")
+    out().print(f"dropped {name}", markup=False)
+
+
+@app.command()
 def echo(name: str, as_json: Json = False) -> None:
     """Ask a destination whether it is there (C-ECHO, QIDO-RS, or a look at the folder)."""
     with Client() as client:
@@ -102,3 +131,14 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
             place = place.setdefault(name, {})
         place[last] = value
     return made
+
+
+def _merge(config: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Settings into settings; an empty one is taken out."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        elif value == "":
+            config.pop(key, None)
+        else:
+            config[key] = value

@@ -7,7 +7,7 @@ import typer
 from cli.client import Client, segment
 from cli.output import Column, Json, listing, out, record
 
-app = typer.Typer(help="Routing rules: add, list, drop.", no_args_is_help=True)
+app = typer.Typer(help="Routing rules: add, list, show, set, drop.", no_args_is_help=True)
 Title = Annotated[str | None, typer.Option(metavar="AET")]
 Regex = Annotated[
     str | None, typer.Option(metavar="REGEX", help="The whole value has to fit; it becomes the participant.")
@@ -53,10 +53,47 @@ def add(
 
 
 @app.command("list")
-def list_rules(as_json: Json = False) -> None:
+def list_rules(
+    project: Annotated[str | None, typer.Option(help="Only of this project.")] = None, as_json: Json = False
+) -> None:
     """List the rules."""
     with Client() as client:
-        listing(client.items("/rules"), COLUMNS, as_json, "no rules")
+        listing(client.items("/rules", project=project), COLUMNS, as_json, "no rules")
+
+
+@app.command()
+def show(rule: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
+    """Show a rule."""
+    with Client() as client:
+        record(client.get(f"/rules/{segment(rule)}"), as_json)
+
+
+@app.command("set")
+def set_rule(
+    rule: Annotated[str, typer.Argument(metavar="ID")],
+    called: Title = None,
+    calling: Title = None,
+    patient_id: Regex = None,
+    patient_name: Regex = None,
+    event: Annotated[str | None, typer.Option(help="The project's word for the visit.")] = None,
+    position: Annotated[int | None, typer.Option(help="Rules are tried in this order.")] = None,
+    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether it takes studies.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Change a rule for studies to come; what is not said stays, and '' takes a condition away."""
+    conditions = {
+        "called_aet": called,
+        "calling_aet": calling,
+        "patient_id": patient_id,
+        "patient_name": patient_name,
+    }
+    wish = {"event": event, "position": position, "active": active, **conditions}
+    if all(value is None for value in wish.values()):
+        raise typer.BadParameter("say what is to be different")
+    taken_away = [key for key, value in conditions.items() if value == ""]
+    with Client() as client:
+        made = client.patch(f"/rules/{segment(rule)}", {k: v for k, v in wish.items() if v != ""}, null=taken_away)
+    record(made, as_json)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from services.api import problems
+from services.api import etags, problems
 from services.api.guard import Guard
 from services.api.resources import ROUTERS
 from services.api.role import Role
@@ -54,6 +54,7 @@ def build() -> FastAPI:
         responses=problems.documented(*EVERYWHERE),
     )
     problems.install(app)
+    etags.install(app)
     rest = APIRouter(prefix="/api/v1")
     for router in ROUTERS:
         rest.include_router(router)

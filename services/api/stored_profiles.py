@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.profiles import BUILT_IN, Profile, ProfileError, digest, read_profile, write_profile
+from services.api.etags import demand
 from services.api.problems import FieldError, Problem
 from shared.database import insert_new, lock
 from shared.tables import Project, ProjectProfile
@@ -71,10 +72,7 @@ async def store_next(
     """The next version, instead of the one that If-Match names; a problem when another is there by now."""
     await lock(session, "profile", project.name)
     before = await current(session, project)
-    if if_match is None:
-        raise Problem("version-required")
-    if before.etag not in (each.strip() for each in if_match.split(",")):
-        raise Problem("profile-changed", f"it is at version {before.version} now")
+    demand(if_match, before.etag, "profile-changed", f"it is at version {before.version} now")
     profile = read(content)
     values = {
         "project": project.name,

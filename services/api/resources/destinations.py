@@ -7,13 +7,15 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field, ValidationError
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.answers import Page, Shape, example
+from services.api.etags import EDITED, SHOWN, Edit, Shown, made
 from services.api.needs import Ctx, Limit, Name, Offset
 from services.api.problems import Problem, documented, field_errors, invalid
 from shared.database import insert_new
 from shared.destinations import DestinationConfig, EchoFailed, echo, parse_destination
-from shared.tables import Destination
+from shared.tables import Destination, Project, Transfer, TransferPart
 from shared.tables.base import now
 
 router = APIRouter(tags=["destinations"])
@@ -34,6 +36,13 @@ class NewDestination(Shape):
     name: Name
     kind: Literal["dicom", "dicomweb", "folder"]
     config: dict[str, Any] = Field(default={}, description="by kind; see docs/services/sender.md")
+
+
+class DestinationChange(Shape):
+    """What is to be different about a destination."""
+
+    model_config = example(config={"host": "pacs2.example.org", "port": 11112, "called_aet": "RESEARCH"})
+    config: dict[str, Any] = Field(description="the whole of it: what is not named goes back to its default")
 
 
 class DestinationItem(Shape):
@@ -81,14 +90,59 @@ async def list_destinations(context: Ctx, limit: Limit = 100, offset: Offset = 0
 )
 async def make_destination(context: Ctx, wish: NewDestination, response: Response) -> DestinationItem:
     """Checked for form; echo it to see whether it is there."""
-    config = checked(wish.kind, wish.config).model_dump(mode="json", exclude={"kind"}, exclude_unset=True)
-    row = Destination(name=wish.name, kind=wish.kind, config=config, created_at=now())
+    row = Destination(name=wish.name, kind=wish.kind, config=_stored(wish.kind, wish.config), created_at=now())
     values = {name: getattr(row, name) for name in ("name", "kind", "config", "created_at")}
     async with context.database.session() as session:
         if not await insert_new(session, Destination, [values]):
             raise Problem("destination-exists")
-    response.headers["Location"] = "/api/v1/destinations"
-    return _item(row)
+    response.headers["Location"] = f"/api/v1/destinations/{wish.name}"
+    return made(response, _item(row))
+
+
+@router.get("/destinations/{name}", summary="One destination", responses=documented("unknown-destination") | SHOWN)
+async def show_destination(context: Ctx, name: Name, shown: Shown) -> DestinationItem:
+    """The same as in the list."""
+    async with context.database.reading() as session:
+        row = await session.get(Destination, name)
+    if row is None:
+        raise Problem("unknown-destination")
+    return shown(_item(row))
+
+
+@router.patch(
+    "/destinations/{name}",
+    summary="Change a destination",
+    responses=documented("unknown-destination", "invalid-request", *EDITED),
+)
+async def change_destination(context: Ctx, name: Name, wish: DestinationChange, edit: Edit) -> DestinationItem:
+    """It holds for the next association or request: what is under way goes where it was going."""
+    async with context.database.session() as session:
+        row = await _edited(session, name, edit)
+        row.config = _stored(row.kind, wish.config)
+        return edit.made(_item(row))
+
+
+@router.delete(
+    "/destinations/{name}",
+    summary="Remove a destination",
+    status_code=204,
+    responses=documented("unknown-destination", "destination-in-use", *EDITED),
+)
+async def remove_destination(context: Ctx, name: Name, edit: Edit) -> None:
+    """Not while a project names it or a transfer is on its way there."""
+    async with context.database.session() as session:
+        row = await _edited(session, name, edit)
+        projects = await session.execute(select(Project.name, Project.destinations).order_by(Project.name))
+        if users := [project for project, destinations in projects if name in destinations]:
+            raise Problem("destination-in-use", f"by {', '.join(users[:10])}")
+        under_way = (
+            select(Transfer.id)
+            .join(TransferPart, TransferPart.transfer == Transfer.id)
+            .where(TransferPart.destination == name, Transfer.finished_at.is_(None))
+        )
+        if await session.scalar(under_way.limit(1)) is not None:
+            raise Problem("destination-in-use", "a transfer is on its way there")
+        await session.delete(row)
 
 
 @router.post(
@@ -109,6 +163,18 @@ async def echo_destination(context: Ctx, name: Name) -> Echo:
     except EchoFailed as error:
         ok, detail = False, str(error)
     return Echo(ok=ok, detail=detail, milliseconds=round((perf_counter() - began) * 1000, 1))
+
+
+async def _edited(session: AsyncSession, name: str, edit: Edit) -> Destination:
+    row = await session.get(Destination, name, with_for_update=True)
+    if row is None:
+        raise Problem("unknown-destination")
+    edit.check(_item(row))
+    return row
+
+
+def _stored(kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    return checked(kind, config).model_dump(mode="json", exclude={"kind"}, exclude_unset=True)
 
 
 def _impatient(config: DestinationConfig) -> DestinationConfig:

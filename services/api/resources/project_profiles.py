@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import Field
 from sqlalchemy import func, select
 
 from services.api.answers import Page, Shape, example
+from services.api.etags import SHOWN, Edit, Shown
 from services.api.needs import Ctx, Limit, Line, Offset, ProjectName, Prose
 from services.api.problems import Problem, documented
 from services.api.resources.profiles import DETAIL, Fault, Yaml, checked
@@ -19,7 +20,6 @@ from shared.tables import ProjectProfile
 router = APIRouter(tags=["profiles"])
 log = logger("api")
 
-IfMatch = Annotated[str | None, Header(max_length=200, description="the ETag of what is to be replaced")]
 VERSION: dict[str, Any] = {
     "project": "ABCD-study",
     "version": 3,
@@ -68,14 +68,13 @@ class VersionDetail(VersionItem):
 @router.get(
     "/projects/{name}/profile",
     summary="What a project's studies are de-identified by",
-    responses=documented("unknown-project"),
+    responses=documented("unknown-project") | SHOWN,
 )
-async def show_project_profile(context: Ctx, name: ProjectName, response: Response) -> VersionDetail:
+async def show_project_profile(context: Ctx, name: ProjectName, shown: Shown) -> VersionDetail:
     """The latest version of its own, or the built-in one. The ETag is what replacing it takes."""
     async with context.database.reading() as session:
         found = await current(session, await get_project(session, name))
-    response.headers["ETag"] = found.etag
-    return version_detail(found)
+    return shown(version_detail(found), tag=found.etag)
 
 
 @router.put(
@@ -87,16 +86,15 @@ async def show_project_profile(context: Ctx, name: ProjectName, response: Respon
     ),
 )
 async def replace_project_profile(
-    context: Ctx, name: ProjectName, wish: NewVersion, response: Response, if_match: IfMatch = None
+    context: Ctx, name: ProjectName, wish: NewVersion, edit: Edit, response: Response
 ) -> VersionDetail:
     """It holds for what is asked for from now on. Of two who replace the same version one is told to look again."""
     async with context.database.session() as session:
         project = await get_project(session, name)
-        made = await store_next(session, project, if_match, wish.content, wish.reason, wish.author)
+        made = await store_next(session, project, edit.if_match, wish.content, wish.reason, wish.author)
     log.info("profile replaced", project=name, version=str(made.version))
-    response.headers["ETag"] = made.etag
     response.headers["Location"] = f"/api/v1/projects/{name}/profile/versions/{made.version}"
-    return version_detail(made)
+    return edit.made(version_detail(made), tag=made.etag)
 
 
 @router.get(

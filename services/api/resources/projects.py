@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.profiles import BUILT_IN
 from services.api.answers import Page, Shape, example
+from services.api.etags import EDITED, SHOWN, Edit, Shown, made
 from services.api.needs import Ctx, EventName, Expression, Limit, Name, Offset, ProjectName
 from services.api.problems import FieldError, Problem, documented, invalid
 from shared.database import insert_new
@@ -133,6 +134,15 @@ async def get_project(session: AsyncSession, name: str) -> Project:
     return project
 
 
+async def edited_project(session: AsyncSession, name: str, edit: Edit) -> Project:
+    """The project, locked, as whoever changes it has seen it; a problem when there is none, or it is another by now."""
+    project = await session.get(Project, name, with_for_update=True)
+    if project is None:
+        raise Problem("unknown-project")
+    edit.check(_item(project))
+    return project
+
+
 def check_participation(project: Project, participant: str, event: str) -> None:
     """A problem unless the project takes such a participant at such an event."""
     if not fits(project.participant_pattern, participant):
@@ -169,18 +179,18 @@ async def make_project(context: Ctx, wish: NewProject, response: Response) -> Pr
             raise Problem("project-exists")
     del values["encrypted_key"]
     response.headers["Location"] = f"/api/v1/projects/{wish.name}"
-    return ProjectItem(**values)
+    return made(response, ProjectItem(**values))
 
 
 @router.patch(
     "/projects/{name}",
     summary="Change a project",
-    responses=documented("unknown-project", "profile-of-its-own", "invalid-request"),
+    responses=documented("unknown-project", "profile-of-its-own", "invalid-request", *EDITED),
 )
-async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange) -> ProjectItem:
+async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, edit: Edit) -> ProjectItem:
     """It holds for what is asked for from now on: what is under way goes where it was to go."""
     async with context.database.session() as session:
-        project = await get_project(session, name)
+        project = await edited_project(session, name, edit)
         if "destinations" in wish.model_fields_set:
             await _check_destinations(session, wish.destinations)
         if "profile" in wish.model_fields_set:
@@ -189,11 +199,11 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange) -
                 raise Problem("profile-of-its-own", "put the built-in one as its next version")
         for field, value in wish.given().items():
             setattr(project, field, value)
-        return _item(project)
+        return edit.made(_item(project))
 
 
-@router.get("/projects/{name}", summary="One project with its counts", responses=documented("unknown-project"))
-async def show_project(context: Ctx, name: ProjectName) -> ProjectDetail:
+@router.get("/projects/{name}", summary="One project with its counts", responses=documented("unknown-project") | SHOWN)
+async def show_project(context: Ctx, name: ProjectName, shown: Shown) -> ProjectDetail:
     """What it is and what is in it."""
     mine = Assignment.project == name, Assignment.refused.is_(None)
     async with context.database.reading() as session:
@@ -203,12 +213,14 @@ async def show_project(context: Ctx, name: ProjectName) -> ProjectDetail:
         states = await session.execute(
             select(Transfer.state, func.count()).where(Transfer.project == name).group_by(Transfer.state)
         )
-        return ProjectDetail(
-            **_item(project).model_dump(),
+        item = _item(project)
+        detail = ProjectDetail(
+            **item.model_dump(),
             participants=participants or 0,
             studies=studies or 0,
             transfers={row[0]: row[1] for row in states},
         )
+        return shown(detail, edited=item)
 
 
 @router.get(
@@ -246,8 +258,9 @@ async def list_participants(
 
 
 async def _check_destinations(session: AsyncSession, names: list[str]) -> None:
-    """A problem that says where, when one is not there."""
-    known = set(await session.scalars(select(Destination.name).where(Destination.name.in_(names))))
+    """A problem that says where, when one is not there; those that are cannot go before the transaction ends."""
+    named = select(Destination.name).where(Destination.name.in_(names))
+    known = set(await session.scalars(named.with_for_update(read=True)))
     errors = [
         FieldError(loc=["body", "destinations", i], msg="there is no such destination", type="unknown")
         for i, name in enumerate(names)

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deidentification.profiles import digest, problems, warnings, write_profile
 from deidentification.profiles.model import Override, Profile, Remove
 from services.api.answers import Shape, example
+from services.api.etags import Edit
 from services.api.needs import Ctx, Line, ProjectName, Prose
 from services.api.problems import Problem, documented
 from services.api.resources.profiles import DETAIL, Fault, as_json
-from services.api.resources.project_profiles import IfMatch, VersionDetail, version_detail
+from services.api.resources.project_profiles import VersionDetail, version_detail
 from services.api.resources.projects import get_project
 from services.api.stored_profiles import Stored, current, read, store_next
 from services.api.told import CHANGE, Change, changes, last_tag
@@ -99,7 +100,7 @@ async def show_proposal(context: Ctx, name: ProjectName, response: Response) -> 
     ),
 )
 async def accept_proposal(
-    context: Ctx, name: ProjectName, wish: Acceptance, response: Response, if_match: IfMatch = None
+    context: Ctx, name: ProjectName, wish: Acceptance, edit: Edit, response: Response
 ) -> VersionDetail:
     """It holds for what is asked for from now on; what has been sent stays where it is."""
     async with context.database.session() as session:
@@ -108,11 +109,10 @@ async def accept_proposal(
         if not proposed.paths:
             raise Problem("nothing-proposed")
         content = write_profile(proposed.new)
-        made = await store_next(session, project, if_match, content, wish.reason, wish.author)
+        made = await store_next(session, project, edit.if_match, content, wish.reason, wish.author)
     log.info("profile replaced", project=name, version=str(made.version))
-    response.headers["ETag"] = made.etag
     response.headers["Location"] = f"/api/v1/projects/{name}/profile/versions/{made.version}"
-    return version_detail(made)
+    return edit.made(version_detail(made), tag=made.etag)
 
 
 async def _proposed(session: AsyncSession, project: Project) -> Proposed:

@@ -1,20 +1,23 @@
 """Routing rules: studies of certain AE titles whose patient fits belong to a project. They act on what comes."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field, model_validator
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.answers import Page, Shape, example
-from services.api.needs import AeTitle, Ctx, EventName, Expression, Limit, Offset, ProjectName
-from services.api.problems import Problem, documented
+from services.api.etags import EDITED, SHOWN, Edit, Shown, made
+from services.api.needs import AeTitle, Ctx, EventName, Expression, Identity, Limit, Offset, ProjectName
+from services.api.problems import FieldError, Problem, documented, invalid
 from services.api.resources.projects import get_project
-from shared.tables import RoutingRule
+from shared.tables import Project, RoutingRule
 from shared.tables.base import new_id, now
 
 router = APIRouter(tags=["rules"])
+NOBODY = "patient_id or patient_name: without either it fits nobody"
 
 EXAMPLE = {
     "project": "ABCD-study",
@@ -44,8 +47,31 @@ class NewRule(Shape):
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
         if self.patient_id is None and self.patient_name is None:
-            raise ValueError("patient_id or patient_name: without either it fits nobody")
+            raise ValueError(NOBODY)
         return self
+
+
+class RuleChange(Shape):
+    """What is to be different in a rule; what is not named stays, and null takes a condition away."""
+
+    model_config = example(position=20, patient_name=None, active=True)
+    position: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+    called_aet: AeTitle | None = None
+    calling_aet: AeTitle | None = None
+    patient_id: Expression | None = None
+    patient_name: Expression | None = None
+    event: EventName = "Unknown"
+    active: bool = Field(default=True, description="an inactive one takes no studies")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("names nothing to change")
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """What was named."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 class RuleItem(Shape):
@@ -67,13 +93,18 @@ class RuleItem(Shape):
 
 
 @router.get("/rules", summary="Routing rules in the order in which they are tried")
-async def list_rules(context: Ctx, limit: Limit = 100, offset: Offset = 0) -> Page[RuleItem]:
-    """Of all projects."""
+async def list_rules(
+    context: Ctx,
+    project: Annotated[ProjectName | None, Query()] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Page[RuleItem]:
+    """Of all projects, or of one."""
+    mine = [] if project is None else [RoutingRule.project == project]
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(RoutingRule)) or 0
-        rows = await session.scalars(
-            select(RoutingRule).order_by(RoutingRule.position, RoutingRule.id).limit(limit).offset(offset)
-        )
+        total = await session.scalar(select(func.count()).select_from(RoutingRule).where(*mine)) or 0
+        in_order = select(RoutingRule).where(*mine).order_by(RoutingRule.position, RoutingRule.id)
+        rows = await session.scalars(in_order.limit(limit).offset(offset))
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -87,24 +118,63 @@ async def make_rule(context: Ctx, wish: NewRule, response: Response) -> RuleItem
     """It acts on studies that arrive from now on; one that is here already can be assigned or coupled."""
     row = RoutingRule(id=new_id(), active=True, created_at=now(), **wish.model_dump())
     async with context.database.session() as session:
-        project = await get_project(session, wish.project)
-        if project.events and wish.event not in project.events:
-            raise Problem("event-not-allowed", f"there are: {', '.join(project.events)}")
+        _check_event(await get_project(session, wish.project), wish.event)
         session.add(row)
     response.headers["Location"] = f"/api/v1/rules/{row.id}"
-    return _item(row)
+    return made(response, _item(row))
+
+
+@router.get("/rules/{identity}", summary="One routing rule", responses=documented("unknown-rule") | SHOWN)
+async def show_rule(context: Ctx, identity: Identity, shown: Shown) -> RuleItem:
+    """The same as in the list."""
+    async with context.database.reading() as session:
+        row = await session.get(RoutingRule, identity)
+    if row is None:
+        raise Problem("unknown-rule")
+    return shown(_item(row))
+
+
+@router.patch(
+    "/rules/{identity}",
+    summary="Change a routing rule",
+    responses=documented("unknown-rule", "event-not-allowed", "invalid-request", *EDITED),
+)
+async def change_rule(context: Ctx, identity: Identity, wish: RuleChange, edit: Edit) -> RuleItem:
+    """It holds for studies that arrive from now on."""
+    async with context.database.session() as session:
+        row = await _edited(session, identity, edit)
+        if "event" in wish.model_fields_set:
+            _check_event(await get_project(session, row.project), wish.event)
+        for field, value in wish.given().items():
+            setattr(row, field, value)
+        if row.patient_id is None and row.patient_name is None:
+            raise invalid(FieldError(loc=["body", "patient_id"], msg=NOBODY, type="nobody"))
+        return edit.made(_item(row))
 
 
 @router.delete(
-    "/rules/{identity}", summary="Remove a routing rule", status_code=204, responses=documented("unknown-rule")
+    "/rules/{identity}",
+    summary="Remove a routing rule",
+    status_code=204,
+    responses=documented("unknown-rule", *EDITED),
 )
-async def remove_rule(context: Ctx, identity: str) -> None:
+async def remove_rule(context: Ctx, identity: Identity, edit: Edit) -> None:
     """What it has assigned so far stays assigned."""
     async with context.database.session() as session:
-        this = RoutingRule.id == identity
-        removed = await session.execute(delete(RoutingRule).where(this).returning(RoutingRule.id))
-        if not removed.all():
-            raise Problem("unknown-rule")
+        await session.delete(await _edited(session, identity, edit))
+
+
+async def _edited(session: AsyncSession, identity: str, edit: Edit) -> RoutingRule:
+    row = await session.get(RoutingRule, identity, with_for_update=True)
+    if row is None:
+        raise Problem("unknown-rule")
+    edit.check(_item(row))
+    return row
+
+
+def _check_event(project: Project, event: str) -> None:
+    if project.events and event not in project.events:
+        raise Problem("event-not-allowed", f"there are: {', '.join(project.events)}")
 
 
 def _item(row: RoutingRule) -> RuleItem:

@@ -67,18 +67,18 @@ class Api:
         """PUT JSON below /api/v1; `if_match` becomes If-Match."""
         return await self.client.put(f"/api/v1{path}", json=body, headers=_headers(headers))
 
-    async def patch(self, path: str, body: Any = None) -> httpx.Response:
-        """PATCH JSON below /api/v1."""
-        return await self.client.patch(f"/api/v1{path}", json=body)
+    async def patch(self, path: str, body: Any = None, if_match: str = "*") -> httpx.Response:
+        """PATCH JSON below /api/v1, whatever is there, unless `if_match` says which version."""
+        return await self.client.patch(f"/api/v1{path}", json=body, headers={"If-Match": if_match})
 
     async def reviewing(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> httpx.Response:
         """A request below /api/v1 that presents the reviewer's token."""
         headers = {"authorization": f"Bearer {token}"}
         return await self.client.request(method, f"/api/v1{path}", json=body, headers=headers)
 
-    async def delete(self, path: str) -> httpx.Response:
-        """DELETE below /api/v1."""
-        return await self.client.delete(f"/api/v1{path}")
+    async def delete(self, path: str, if_match: str = "*") -> httpx.Response:
+        """DELETE below /api/v1, whatever is there, unless `if_match` says which version."""
+        return await self.client.delete(f"/api/v1{path}", headers={"If-Match": if_match})
 
     async def owed(self) -> list[Event]:
         """The events in the outbox."""
