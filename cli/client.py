@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -86,6 +86,31 @@ class Client:
     def content(self, path: str) -> bytes:
         """GET of a picture, or of anything else that is to become a file."""
         return self._send("GET", f"/api/v1{path}").content
+
+    def download(self, path: str, to: Path, **params: Any) -> int:
+        """GET of what may be long, into a new file; its size. What was not whole is not left behind."""
+        try:
+            with to.open("xb") as file:
+                try:
+                    self._stream(path, params, file)
+                except BaseException:
+                    to.unlink()
+                    raise
+                return file.tell()
+        except OSError as error:
+            raise Failure(f"{to} cannot be written: {error.strerror}", Code.USAGE) from error
+
+    def _stream(self, path: str, params: Mapping[str, Any], file: BinaryIO) -> None:
+        given = {key: value for key, value in params.items() if value is not None}
+        try:
+            with self._http.stream("GET", f"/api/v1{path}", params=given) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise Failure(problem(answer), CODES.get(answer.status_code, Code.FAILED))
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+        except httpx.TransportError as error:
+            raise Failure(f"no gateway at {self.base}, or it stopped answering", Code.UNREACHABLE) from error
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, replaces: str | None = None, **params: Any) -> Any:
         """POST below /api/v1; what is None in the body is left out. `replaces`: the ETag of what is replaced."""

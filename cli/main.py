@@ -8,6 +8,7 @@ import typer
 from cli import (
     assign,
     attributes,
+    audit,
     configuration,
     coupling,
     dead,
@@ -51,6 +52,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(destinations.app, name="destination")
 app.add_typer(coupling.app, name="coupling")
 app.add_typer(rules.app, name="rule")
+app.add_typer(audit.app, name="audit")
 app.command("status")(status.status)
 app.add_typer(configuration.app, name="config")
 app.command("deidentify")(deidentify.deidentify)

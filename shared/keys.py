@@ -1,4 +1,9 @@
-"""The key of hashes: kept in the database with what it has hashed, sealed with whatever the master key is."""
+"""Keys that outlive the master key: kept in the database with what they were used on, sealed with it.
+
+The key of hashes, and the key of the audit's chain.
+"""
+
+import secrets
 
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
@@ -9,6 +14,7 @@ from shared.database import Database, insert_new
 from shared.tables import Project, VaultKey
 
 HASHES = "identity hash"
+AUDIT = "audit chain"
 
 
 class WrongKey(Exception):
@@ -35,3 +41,18 @@ async def _try_on_something(session: AsyncSession, vault: Vault) -> None:
     """A database of a time that kept no key of hashes may hold what another master key has sealed."""
     if (sealed := await session.scalar(select(Project.encrypted_key).limit(1))) is not None:
         vault.decrypt_bytes(sealed)
+
+
+async def audit_key(session: AsyncSession, vault: Vault) -> bytes | None:
+    """The key of the audit's chain; None: no chain was ever begun."""
+    kept = await session.get(VaultKey, AUDIT)
+    return None if kept is None else vault.decrypt_bytes(kept.sealed)
+
+
+async def begin_audit_key(session: AsyncSession, vault: Vault) -> bytes:
+    """The same; made when there is none."""
+    if (key := await audit_key(session, vault)) is not None:
+        return key
+    await insert_new(session, VaultKey, [{"purpose": AUDIT, "sealed": vault.encrypt(secrets.token_bytes(32))}])
+    kept = await session.get_one(VaultKey, AUDIT)
+    return vault.decrypt_bytes(kept.sealed)

@@ -20,7 +20,7 @@ HARMLESS = frozenset({
     "project", "profile", "transfer", "assignment", "association", "calling_aet", "called_aet", "caller_ip",
     "study_instance_uid", "series_instance_uid", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid",
     "abstract_syntax", "path", "version", "signal", "tick", "outcome", "owner", "method", "route", "dropped",
-    "study", "series", "instance", "folder", "node",
+    "study", "series", "instance", "folder", "node", "operation", "head",
 })
 # fmt: on
 """The keys whose texts may stand in a log; numbers and booleans may stand under any key."""

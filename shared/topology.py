@@ -17,6 +17,13 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
     ),
     "anonymizer": (events.TransferRequested,),
     "sender": (events.SeriesAnonymized, events.DeliveryRequested, events.SeriesDelivered),
+    "audit": (
+        events.StudyArrived,
+        events.SeriesAnonymized,
+        events.SeriesDelivered,
+        events.TransferCompleted,
+        events.TransferFailed,
+    ),
 }
 
 

@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from services.api import etags, problems
 from services.api.guard import Guard
+from services.api.recorder import Recorder, recorded
 from services.api.resources import ROUTERS
 from services.api.role import Role
 from services.api.settings import ApiSettings
 from services.api.stow import routes as stow
+from shared.audit import Spool
 from shared.journal import Journal
 from shared.service import Context
 from shared.service.health import routes as health_routes
@@ -26,7 +28,14 @@ patient id or accession number belongs into a URL. There is no authentication ye
 do everything but what is for the reviewer's role, which a bearer token proves. Beside this there are `/livez`,
 `/readyz` and `/metrics`.
 """
-EVERYWHERE = ("malformed-request", "invalid-request", "too-large", "internal-error", "database-unavailable")
+EVERYWHERE = (
+    "malformed-request",
+    "invalid-request",
+    "too-large",
+    "internal-error",
+    "database-unavailable",
+    "audit-unavailable",
+)
 
 
 def create_app(context: Context, journal: Journal, settings: ApiSettings | None = None) -> FastAPI:
@@ -38,6 +47,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Recorder, spool=Spool(context.store))
     return app
 
 
@@ -52,6 +62,7 @@ def build() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name,
         responses=problems.documented(*EVERYWHERE),
+        dependencies=[Depends(recorded)],
     )
     problems.install(app)
     etags.install(app)

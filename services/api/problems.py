@@ -71,6 +71,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "wrong-key": (500, "Identities cannot be decrypted: the master key is another"),
     "busy": (503, "Too many requests at once"),
     "database-unavailable": (503, "The database is not available"),
+    "audit-unavailable": (503, "What is asked for cannot be recorded, so it is not done"),
     "bus-unavailable": (503, "The bus is not available"),
 }
 """Kind -> HTTP status and title. The kind is the last part of `type`."""

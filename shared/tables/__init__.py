@@ -5,6 +5,7 @@ encrypted field by field wherever they name a person.
 """
 
 from shared.tables.anonymizer import CountedPart, KeptAttribute, QuarantinedInstance
+from shared.tables.audit import AuditCollector, AuditEntry
 from shared.tables.base import Base
 from shared.tables.bus import BusMessage
 from shared.tables.indexer import (
@@ -39,6 +40,8 @@ __all__ = [
     "Association",
     "AssociationInstance",
     "AttributeMark",
+    "AuditCollector",
+    "AuditEntry",
     "AutoId",
     "AutoIdCounter",
     "Base",

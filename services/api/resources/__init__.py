@@ -3,6 +3,8 @@
 from services.api.resources import (
     assignments,
     attributes,
+    audit,
+    audit_export,
     counts,
     coupling,
     dead,
@@ -42,4 +44,6 @@ ROUTERS = (
     destinations.router,
     dead.router,
     counts.router,
+    audit.router,
+    audit_export.router,
 )

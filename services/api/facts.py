@@ -1,0 +1,105 @@
+"""What a record says of a request: identifiers, and by which fields something was asked for; never a value else.
+
+A UID and an id that we give are told as they stand. A name (of a project, a participant, a destination) or a number
+is told only when the request found what it names: what was not found may be anything that a person has typed, a
+patient's name included.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+UNFOUND: Final = (400, 404, 422)
+UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*)){3,}")
+"""With more components than a date has, and no number of a person has any."""
+NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
+PROJECT: Final = re.compile(r"[A-Za-z0-9_-]{5,20}")
+
+PLACES: Final = {
+    "studies": "study_instance_uid",
+    "series": "series_instance_uid",
+    "projects": "project",
+    "participants": "participant",
+    "transfers": "transfer",
+    "destinations": "destination",
+    "reviews": "review",
+    "assignments": "assignment",
+}
+"""What the segment of a path before a parameter says that the parameter is; another segment speaks for itself."""
+
+PARAMETERS: Final = {"sop": "sop_instance_uid"}
+"""What a parameter is by its own name, wherever it stands."""
+
+TOLD: Final = frozenset(
+    {
+        "project", "participant", "study_instance_uid", "series_instance_uid", "transfer", "destination", "review",
+        "assignment", "state", "decision", "limit", "offset",
+    }
+)  # fmt: skip
+"""Fields of a query or a body of which more is told than that they were there."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Whose it was, and other identifiers."""
+
+    project: str | None = None
+    study: str | None = None
+    participant: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def found(route: APIRoute, path: Mapping[str, Any], query: bytes, body: Mapping[str, Any], status: int | None) -> Facts:
+    """What may be told of a request that ends with a status (None: it is just beginning)."""
+    asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    known = {parameter.alias for parameter in route.dependant.query_params}
+    named = [name for name in asked if name in known] + [name for name in body if name in fields_of(route)]
+    said = {name: value for name, value in [*asked.items(), *body.items()] if name in TOLD and name in named}
+    told: dict[str, Any] = {}
+    for name, value in [*said.items(), *_placed(route.path_format, path)]:
+        if (text := _tellable(name, value, status)) is not None:
+            told[name] = text
+    project, study, participant = (told.pop(key, None) for key in ("project", "study_instance_uid", "participant"))
+    if by := sorted(set(named)):
+        told["fields"] = by
+    return Facts(project, study, participant, told)
+
+
+def fields_of(route: APIRoute) -> frozenset[str]:
+    """The fields that the body of a route may have, when it is JSON."""
+    if route.body_field is None:
+        return frozenset()
+    model = route.body_field.field_info.annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return frozenset()
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
+def _placed(template: str, path: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each parameter of a path, under the name of its place."""
+    before = ""
+    for segment in template.split("/"):
+        if not segment.startswith("{"):
+            before = segment
+            continue
+        name = segment.strip("{}").partition(":")[0]
+        if name in path:
+            yield PARAMETERS.get(name) or PLACES.get(before, before), str(path[name])
+
+
+def _tellable(name: str, value: Any, status: int | None) -> str | None:
+    """A value that a record may carry; None: it may not."""
+    if not isinstance(value, str):
+        return None
+    if UUID.fullmatch(value) or (UID.fullmatch(value) and len(value) <= 64):
+        return value
+    # Before the operation nobody knows yet whether it will find what is named.
+    if status is None or status in UNFOUND or not NAME.fullmatch(value):
+        return None
+    return value if name != "project" or PROJECT.fullmatch(value) else None

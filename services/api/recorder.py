@@ -1,0 +1,147 @@
+"""Around every request, even around the guard: who did what is on disk before anybody is answered.
+
+What may change something is noted before it is done, too: a process that dies in between leaves that note. A route
+calls nothing for it; a record says which operation was asked for and by which identifiers, never by which values.
+"""
+
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.api.actor import NOBODY, Actor
+from services.api.facts import Facts, fields_of, found
+from services.api.problems import Problem, answer
+from shared.audit import Record, Spool, SpoolUnavailable
+from shared.audit.record import ASKED, Outcome
+from shared.log import logger
+from shared.tables.base import new_id, now
+
+log = logger("api")
+REFUSED: Final = (401, 403, 421, 429)
+SAFE: Final = ("GET", "HEAD", "OPTIONS")
+UNRECORDED: Final = frozenset({"livez", "readyz", "metrics", "openapi"})
+"""Pages about the process, which know nobody."""
+
+IMPERSONAL: Final = frozenset(
+    {
+        "list_destinations", "list_profiles", "list_rules", "list_transfers", "show_assignment", "show_counts",
+        "show_profile", "show_transfer",
+    }
+)  # fmt: skip
+"""Reads that show no identity, which programs repeat every second: recorded only when they are refused."""
+
+
+class Recorder:
+    """ASGI middleware; the outermost."""
+
+    def __init__(self, app: ASGIApp, spool: Spool) -> None:
+        self._app = app
+        self._spool = spool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        recording = Recording(scope, self._spool)
+        scope.setdefault("state", {})["recording"] = recording
+        replaced = False
+
+        async def sending(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                try:
+                    await recording.end(message["status"])
+                except SpoolUnavailable:
+                    replaced = True
+                    problem = Problem("audit-unavailable", headers={"Cache-Control": "no-store"})
+                    await answer(problem)(scope, receive, send)
+            if not replaced:
+                await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class Recording:
+    """What is known of one request, and what of it has been kept."""
+
+    def __init__(self, scope: Scope, spool: Spool) -> None:
+        self._scope = scope
+        self._spool = spool
+        self._id = new_id()
+        self._at = now()
+        self._said: dict[str, Any] = {}
+        self._began = False
+
+    async def begin(self, said: dict[str, Any]) -> None:
+        """Before the operation: what the body says, of which only little is kept. SpoolUnavailable: do not do it."""
+        self._said = said
+        if self._scope["method"] not in SAFE:
+            await self._spool.keep(self._record(None))
+            self._began = True
+
+    async def end(self, status: int) -> None:
+        """Before the answer."""
+        if self._began or self._is_told(status):
+            await self._spool.keep(self._record(status))
+
+    def _is_told(self, status: int) -> bool:
+        operation = self._operation
+        if operation in UNRECORDED:
+            return False
+        if status in REFUSED:
+            return True
+        return operation != "none" and (self._scope["method"] not in SAFE or operation not in IMPERSONAL)
+
+    @property
+    def _operation(self) -> str:
+        return getattr(self._scope.get("endpoint"), "__name__", "none")
+
+    def _record(self, status: int | None) -> Record:
+        actor: Actor = self._scope["state"].get("actor", NOBODY)
+        client = self._scope.get("client")
+        facts = self._facts(status)
+        return Record(
+            id=self._id,
+            at=self._at,
+            actor=actor.name[:100],
+            actor_kind=getattr(actor, "kind", ""),
+            operation=self._operation[:64],
+            method=self._scope["method"][:8],
+            outcome=_outcome(status),
+            status=status,
+            address=str(client[0])[:64] if client else "",
+            project=facts.project,
+            study_instance_uid=facts.study,
+            participant=facts.participant,
+            details=facts.details,
+            correlation=self._id,
+        )
+
+    def _facts(self, status: int | None) -> Facts:
+        route = self._scope.get("route")
+        if not isinstance(route, APIRoute):
+            return Facts()
+        return found(route, self._scope.get("path_params", {}), self._scope["query_string"], self._said, status)
+
+
+def _outcome(status: int | None) -> Outcome:
+    if status is None:
+        return ASKED
+    if status < 400:
+        return "done"
+    return "refused" if status in REFUSED else "failed"
+
+
+async def recorded(request: Request) -> None:
+    """A dependency of the whole application, so that no route is without it."""
+    recording: Recording | None = getattr(request.state, "recording", None)
+    if recording is None:
+        return
+    route = request.scope.get("route")
+    body = await request.json() if isinstance(route, APIRoute) and fields_of(route) else {}
+    try:
+        await recording.begin(body if isinstance(body, dict) else {})
+    except SpoolUnavailable:
+        raise Problem("audit-unavailable") from None

@@ -1,0 +1,1 @@
+"""The audit: who did, saw or was refused what."""
