@@ -21,9 +21,11 @@ from shared.keys import settle_hash_key
 from shared.settings import Settings
 from shared.store import Store
 from shared.tables import (
+    Application,
     AttributeMark,
     Base,
     CouplingEntry,
+    Mail,
     PatientIdentity,
     Project,
     QuarantineReview,
@@ -39,6 +41,8 @@ SEALED: Mapping[type[Base], tuple[str, ...]] = {
     CouplingEntry: ("accession_number",),
     QuarantineReview: ("reason",),
     AttributeMark: ("reason",),
+    Mail: ("recipient", "subject", "text"),
+    Application: ("reason",),
 }
 """Every encrypted column; beside them there are the files `review/**/*.sealed`."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.registry.expressions import fits
+from shared.registry.projects import open_for_transfers, today
 from shared.tables import CouplingEntry, Project, RoutingRule
 
 
@@ -85,8 +86,8 @@ def refusal(claim: Claim, project: Project | None) -> str | None:
     """Why a project does not take a claim (free of the participant itself); None: it does."""
     if project is None:
         return "there is no such project"
-    if not project.active:
-        return "the project is not active"
+    if why := open_for_transfers(project, today()):
+        return why
     if not claim.participant or not fits(project.participant_pattern, claim.participant):
         return "the participant does not fit the project's naming pattern"
     if project.events and claim.event not in project.events:

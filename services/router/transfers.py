@@ -7,6 +7,7 @@ from sqlalchemy import and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import TransferRequested
+from shared.registry.projects import open_for_transfers, today
 from shared.tables import Assignment, Instance, Project, ProjectProfile, Transfer, TransferPart
 from shared.tables.base import now
 
@@ -18,12 +19,13 @@ Part = tuple[str, int, int]
 async def request_missing(session: AsyncSession, assignment: Assignment, reason: str) -> list[TransferRequested]:
     """Ask for all arrived series (revisions) of the study that no transfer of this assignment covers.
 
-    The caller holds the study's lock, so that two callers never ask for the same part.
+    The caller holds the study's lock, so that two callers never ask for the same part. While the project takes no
+    studies they wait.
     """
     parts = await _missing_parts(session, assignment)
-    if not parts:
-        return []
     project = await session.get_one(Project, assignment.project)
+    if not parts or open_for_transfers(project, today()):
+        return []
     return await request(session, assignment, project.destinations, parts, reason)
 
 

@@ -1,1 +1,1 @@
-"""The registry as all services see it: participants, their names, and what belongs to whom."""
+"""The registry as all services see it: projects and their life, participants and their names, what belongs to whom."""

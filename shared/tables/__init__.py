@@ -20,6 +20,15 @@ from shared.tables.indexer import (
     StudyIdentity,
 )
 from shared.tables.ledger import InboxEntry, OutboxEntry
+from shared.tables.life import (
+    AccessRequest,
+    Application,
+    Contract,
+    ProjectExport,
+    ProjectStep,
+    ProjectWork,
+)
+from shared.tables.mail import Mail
 from shared.tables.participants import AutoId, AutoIdCounter, Participant
 from shared.tables.registry import (
     AttributeMark,
@@ -36,6 +45,8 @@ from shared.tables.sender import Delivery, SentInstance
 from shared.tables.vault import VaultKey
 
 __all__ = [
+    "AccessRequest",
+    "Application",
     "Assignment",
     "Association",
     "AssociationInstance",
@@ -46,6 +57,7 @@ __all__ = [
     "AutoIdCounter",
     "Base",
     "BusMessage",
+    "Contract",
     "CountedPart",
     "CouplingEntry",
     "Delivery",
@@ -54,12 +66,16 @@ __all__ = [
     "Instance",
     "InstanceConflict",
     "KeptAttribute",
+    "Mail",
     "OutboxEntry",
     "Participant",
     "Patient",
     "PatientIdentity",
     "Project",
+    "ProjectExport",
     "ProjectProfile",
+    "ProjectStep",
+    "ProjectWork",
     "QuarantineReview",
     "QuarantinedInstance",
     "ReviewedInstance",

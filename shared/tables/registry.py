@@ -1,7 +1,7 @@
 """What people decide: projects and their profiles, destinations, coupling lists, routing rules, reviews.
 Written by the api."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, LargeBinary, String, Text
@@ -23,7 +23,10 @@ class Destination(Base):
 
 
 class Project(Base):
-    """A research project and the key of its pseudonyms (encrypted with the master key)."""
+    """A research project and the key of its pseudonyms (encrypted with the master key).
+
+    Its state is moved through shared.registry.life only, by the api and by the registry service.
+    """
 
     __tablename__ = "projects"
     name: Mapped[str] = mapped_column(String(20), primary_key=True, doc="5-20 characters")
@@ -41,7 +44,28 @@ class Project(Base):
         String(64), default="basic", doc="a built-in one, for a project that has none of its own"
     )
     encrypted_key: Mapped[bytes] = mapped_column(LargeBinary)
-    active: Mapped[bool] = mapped_column(default=True)
+    active: Mapped[bool] = mapped_column(default=True, doc="False: an administrator has paused it")
+    state: Mapped[str] = mapped_column(String(16), default="production", index=True)
+    archived_at: Mapped[datetime | None] = mapped_column(doc="None: it is not, or nothing will become of it")
+    organisation: Mapped[str] = mapped_column(String(100), default="")
+    pi_name: Mapped[str] = mapped_column(String(100), default="")
+    pi_mail: Mapped[str] = mapped_column(String(254), default="")
+    manager_name: Mapped[str] = mapped_column(String(100), default="", doc="the data manager")
+    manager_mail: Mapped[str] = mapped_column(String(254), default="")
+    approval: Mapped[str] = mapped_column(String(40), default="", doc="number of the ethics committee's (REK)")
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None] = mapped_column(doc="the first day without an approval")
+    end_provision: Mapped[str] = mapped_column(String(10), default="delete", doc="delete, anonymise, or keep")
+    participant_example: Mapped[str] = mapped_column(String(64), default="", doc="a name that fits the pattern")
+    events_without_images: Mapped[list[str]] = mapped_column(
+        default=list, doc="those of its events to hide from Assign"
+    )
+    options: Mapped[list[str]] = mapped_column(default=list, doc="what it is for: radiology, pathology, …")
+    pathology_folder: Mapped[str] = mapped_column(String(200), default="")
+    tsd_group: Mapped[str] = mapped_column(String(64), default="")
+    tsd_id: Mapped[str] = mapped_column(String(64), default="")
+    tsd_user: Mapped[str] = mapped_column(String(64), default="")
+    tsd_folder: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -95,6 +95,10 @@ async def test_from_the_first_version_with_rows(unmigrated: Database) -> None:
         assert (await session.scalars(select(TransferPart.left_out))).all() == [0]
         assert (await session.scalars(select(Delivery.left_out))).all() == [0]
         assert (await session.scalars(select(KeptAttribute))).all() == []
+        project = await session.get_one(Project, "PROJECT")
+        assert (project.state, project.end_provision, project.options, project.ends_on) == (
+            "production", "delete", [], None,
+        )  # fmt: skip
     async with unmigrated.session() as session:
         later = {"assignment": "a", "study_instance_uid": "1.2", "project": "PROJECT", "participant": "P", "event": "e"}
         session.add(Transfer(id="t3", reason="review r", review="r", profile="basic", **later))
@@ -142,3 +146,15 @@ def _upgraded(connection: Connection) -> None:
     configuration = config()
     configuration.attributes["connection"] = connection
     command.upgrade(configuration, "head")
+
+
+async def test_projects_go_down_and_up_with_rows(unmigrated: Database) -> None:
+    await unmigrated.migrate()
+    async with unmigrated.session() as session:
+        session.add(Project(name="PROJECT", encrypted_key=b"k", state="archived", approval="REK 1", events=["a"]))
+    async with unmigrated.engine.begin() as connection:
+        await connection.run_sync(_back_to_0002)
+        await connection.run_sync(_upgraded)
+    async with unmigrated.reading() as session:
+        project = await session.get_one(Project, "PROJECT")
+        assert (project.state, project.approval, project.events) == ("production", "", ["a"])

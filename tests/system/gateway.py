@@ -13,7 +13,7 @@ import httpx
 from tests.components.process import LOOPBACK, free_port, wait_until
 from tests.components.server import Server
 
-SERVICES = ("receiver", "indexer", "router", "anonymizer", "sender", "api")
+SERVICES = ("receiver", "indexer", "router", "anonymizer", "sender", "api", "registry")
 EACH_ALONE: tuple[tuple[str, ...], ...] = tuple((service,) for service in SERVICES)
 ROOT = Path(__file__).parent.parent.parent
 

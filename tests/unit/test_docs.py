@@ -14,8 +14,8 @@ from shared.topology import SUBSCRIPTIONS
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 TABLES = {table.name for table in Base.metadata.tables.values()}
-TABLES_OF = {"api": "registry"}
-"""The module of tables of a service that is not called as the service is."""
+TABLES_OF = {"api": ("registry",), "registry": ("mail",)}
+"""The modules of tables of a service that are not called as the service is."""
 
 
 def page(service: str) -> str:
@@ -29,14 +29,12 @@ def section(service: str, title: str) -> str:
 
 
 def owned(service: str) -> set[str]:
-    """The tables that a service writes: those of its module in shared.tables."""
-    module = f"shared.tables.{TABLES_OF.get(service, service)}"
-    if util.find_spec(module) is None:
-        return set()
+    """The tables that a service writes: those of its modules in shared.tables."""
+    modules = {f"shared.tables.{name}" for name in TABLES_OF.get(service, (service,))}
     return {
         Base.metadata.tables[str(mapper.local_table)].name
         for mapper in Base.registry.mappers
-        if mapper.class_.__module__ == module
+        if mapper.class_.__module__ in modules
     }
 
 

@@ -22,6 +22,7 @@ from shared.bus import Message
 from shared.crypto import Vault
 from shared.events import StudyAssigned
 from shared.ledger import add
+from shared.registry.projects import open_for_transfers, today
 from shared.tables import Assignment, InboxEntry, Study
 from shared.topology import queue
 
@@ -112,8 +113,8 @@ async def assign(context: Ctx, uid: Uid, wish: AssignmentRequest, response: Resp
                 raise Problem("assigned-otherwise")
             response.status_code = 200
             return _state(in_force)
-        if not project.active:
-            raise Problem("project-inactive")
+        if why := open_for_transfers(project, today()):
+            raise Problem("project-inactive", why)
         if not project.destinations:
             raise Problem("project-without-destination")
         check_participation(project, wish.participant, wish.event)

@@ -24,6 +24,7 @@ from shared.database import insert_new, lock
 from shared.events import QuarantineReviewed
 from shared.ledger import add
 from shared.log import logger
+from shared.registry.projects import open_for_transfers, today
 from shared.tables import QuarantinedInstance, QuarantineReview, ReviewedInstance, Transfer
 from shared.tables.base import new_id, now
 
@@ -115,8 +116,9 @@ async def decide(
         transfer = await session.get(Transfer, identity)
         if transfer is None:
             raise Problem("unknown-transfer")
-        if wish.decision != "drop" and not (await get_project(session, transfer.project)).active:
-            raise Problem("project-inactive")
+        project = await get_project(session, transfer.project)
+        if wish.decision != "drop" and (closed := open_for_transfers(project, today())):
+            raise Problem("project-inactive", closed)
         found = await _named(session, identity, wish)
         if wish.decision == "release" and (why := refused({row.rule for row in found})):
             raise Problem("not-releasable", "; ".join(why))

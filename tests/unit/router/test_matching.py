@@ -52,7 +52,7 @@ def test_the_first_claim_of_a_project_counts() -> None:
 
 
 UNFIT = "the participant does not fit the project's naming pattern"
-PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e"], active=True)
+PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e"], active=True, state="production")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e"], a
         (Claim("PROJECT", "P1x", "e", ""), PROJECT, "the participant does not fit the project's naming pattern"),
         (Claim("PROJECT", "P1", "other", ""), PROJECT, "the project has no such event"),
         (Claim("PROJECT", "P1", "e", ""), None, "there is no such project"),
-        (Claim("P", "P1", "e", ""), Project(active=False, participant_pattern=".+"), "the project is not active"),
+        (Claim("P", "P1", "e", ""), Project(active=False, state="production"), "the project is not active"),
     ],
 )
 def test_what_a_project_refuses(claim: Claim, project: Project | None, why: str | None) -> None:
