@@ -18,6 +18,7 @@ from cli import (
     profiles,
     projects,
     quarantine,
+    redcap,
     rules,
     send,
     status,
@@ -53,6 +54,7 @@ app.add_typer(destinations.app, name="destination")
 app.add_typer(coupling.app, name="coupling")
 app.add_typer(rules.app, name="rule")
 app.add_typer(audit.app, name="audit")
+app.add_typer(redcap.app, name="redcap")
 app.command("status")(status.status)
 app.add_typer(configuration.app, name="config")
 app.command("deidentify")(deidentify.deidentify)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.service import Service
 
-NAMES = ("receiver", "indexer", "router", "anonymizer", "sender", "api", "registry", "audit")
+NAMES = ("receiver", "indexer", "router", "anonymizer", "sender", "redcap", "api", "registry", "audit")
 
 
 def load(name: str) -> "Service":

@@ -214,6 +214,18 @@ class QuarantineReviewed(Event):
         return self.review
 
 
+class RedcapComparisonRequested(Event):
+    """Somebody wants the gateway and a REDCap project to be compared."""
+
+    name: ClassVar[str] = "redcap.comparison.requested.v1"
+    comparison: str
+    project: str = Field(description="whose REDCap project; empty: Incoming")
+    repair: bool = Field(default=False, description="what is found missing in REDCap is to be written again")
+
+    def key(self) -> str:
+        return self.comparison
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -229,5 +241,6 @@ EVENTS: dict[str, type[Event]] = {
         TransferCompleted,
         TransferFailed,
         QuarantineReviewed,
+        RedcapComparisonRequested,
     )
 }

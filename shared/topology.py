@@ -16,6 +16,16 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.QuarantineReviewed,
     ),
     "anonymizer": (events.TransferRequested,),
+    "redcap": (
+        events.SeriesArrived,
+        events.StudyArrived,
+        events.TransferRequested,
+        events.SeriesAnonymized,
+        events.TransferCompleted,
+        events.TransferFailed,
+        events.QuarantineReviewed,
+        events.RedcapComparisonRequested,
+    ),
     "sender": (events.SeriesAnonymized, events.DeliveryRequested, events.SeriesDelivered),
     "audit": (
         events.StudyArrived,

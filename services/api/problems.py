@@ -41,6 +41,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "unknown-profile": (404, "There is no such profile"),
     "unknown-attribute": (404, "No such attribute is left in this project"),
     "unknown-destination": (404, "There is no such destination"),
+    "no-redcap": (404, "No such REDCap project is configured"),
     "unknown-dead-letter": (404, "There is no such dead letter"),
     "method-not-allowed": (405, "This cannot be done here"),
     "not-acceptable": (406, "The answer cannot be given in a form that is accepted"),

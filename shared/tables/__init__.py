@@ -30,6 +30,13 @@ from shared.tables.life import (
 )
 from shared.tables.mail import Mail
 from shared.tables.participants import AutoId, AutoIdCounter, Participant
+from shared.tables.redcap import (
+    RedcapDifference,
+    RedcapInstance,
+    RedcapOwed,
+    RedcapResult,
+    RedcapTarget,
+)
 from shared.tables.registry import (
     AttributeMark,
     CouplingEntry,
@@ -78,6 +85,11 @@ __all__ = [
     "ProjectWork",
     "QuarantineReview",
     "QuarantinedInstance",
+    "RedcapDifference",
+    "RedcapInstance",
+    "RedcapOwed",
+    "RedcapResult",
+    "RedcapTarget",
     "ReviewedInstance",
     "RoutingRule",
     "SentInstance",

@@ -38,6 +38,8 @@ GET /api/v1/projects/{name}/profile/versions 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/versions/{version} 200 400 404 413 422 500 503
 GET /api/v1/quarantine 200 400 413 422 500 503
 GET /api/v1/quarantine/groups 200 400 413 422 500 503
+GET /api/v1/redcap 200 400 413 422 500 503
+GET /api/v1/redcap/differences 200 400 413 422 500 503
 GET /api/v1/reviews 200 400 403 413 422 500 503
 GET /api/v1/reviews/{identity} 200 400 403 404 413 422 500 503
 GET /api/v1/rules 200 400 413 422 500 503
@@ -71,6 +73,7 @@ POST /api/v1/projects/{name}/attributes/search 200 400 403 404 413 422 500 503
 POST /api/v1/projects/{name}/coupling 201 400 404 409 413 422 500 503
 POST /api/v1/projects/{name}/key 200 400 403 404 413 422 500 503
 POST /api/v1/projects/{name}/profile/proposal/accept 201 400 404 409 412 413 422 428 500 503
+POST /api/v1/redcap/comparisons 202 400 404 413 422 500 503
 POST /api/v1/rules 201 400 404 413 422 500 503
 POST /api/v1/studies/search 200 400 413 422 500 503
 POST /api/v1/studies/{uid}/assignments 200 202 400 404 409 413 422 500 503
@@ -150,7 +153,7 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
     allowed = {
         *("uid", "study", "series", "sop", "identity", "name", "transfer", "review", "version", "project"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),
-        *("if-match", "if-none-match"),
+        *("if-match", "if-none-match", "kind", "scope"),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),
     }
     for name, operation in operations(schema):

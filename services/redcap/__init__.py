@@ -1,0 +1,1 @@
+"""Keeps REDCap told of what arrives and what is sent."""

@@ -1,0 +1,81 @@
+"""Round after round: every REDCap project that is owed something, and can be asked, gets its turn."""
+
+import asyncio
+
+from sqlalchemy import select
+
+from services.redcap.client import Away, Refused
+from services.redcap.comparison import keep
+from services.redcap.settings import RedcapSettings
+from services.redcap.targets import Targets
+from services.redcap.tokens import Tokens
+from services.redcap.writer import Writer
+from shared.database import Database, DatabaseUnavailable
+from shared.log import logger
+from shared.tables import RedcapOwed, RedcapTarget
+from shared.tables.base import now
+
+log = logger("redcap")
+
+
+class Rounds:
+    """What the service does all day."""
+
+    def __init__(self, database: Database, targets: Targets, tokens: Tokens, writer: Writer, settings: RedcapSettings):
+        self._database = database
+        self._targets = targets
+        self._tokens = tokens
+        self._writer = writer
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                if await self.round():
+                    continue
+            except DatabaseUnavailable as error:
+                log.warning("database unavailable", error=str(error))
+            except Exception:
+                log.exception("round failed")
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def round(self) -> bool:
+        """Everybody's turn; whether anybody has more to do."""
+        await self._targets.settle(self._tokens.targets())
+        more = False
+        for target in await self._targets.open():
+            if await self._wanted(target):
+                async with self._targets.held(target) as mine:
+                    more |= mine and await self._turn(target)
+        return more
+
+    async def _turn(self, target: str) -> bool:
+        try:
+            more = await self._writer.pay(target) or await self._compare(target)
+        except (Away, Refused) as error:
+            seconds = await self._targets.ill(target, str(error))
+            log.warning("REDCap does not take what it is owed", project=target, why=str(error), seconds=seconds)
+            return False
+        await self._targets.well(target)
+        return more
+
+    async def _compare(self, target: str) -> bool:
+        """When somebody has asked for it, and all that was owed is paid; whether there is more to pay now."""
+        async with self._database.reading() as session:
+            row = await session.get_one(RedcapTarget, target)
+        if row.comparison is None:
+            return False
+        self._writer.forget(target)
+        found = await (await self._writer.comparison(target)).differences()
+        async with self._database.session() as session:
+            await keep(session, target, row.comparison, found, row.repair)
+        log.info("compared", project=target, differences=len(found), repair=row.repair)
+        return row.repair and bool(found)
+
+    async def _wanted(self, target: str) -> bool:
+        mine = RedcapOwed.project == target, RedcapOwed.due_at <= now()
+        asked = RedcapTarget.project == target, RedcapTarget.comparison.is_not(None)
+        async with self._database.reading() as session:
+            owed = await session.scalar(select(RedcapOwed.subject).where(*mine).limit(1))
+            return owed is not None or await session.scalar(select(RedcapTarget.project).where(*asked)) is not None

@@ -1,0 +1,289 @@
+"""REDCap hears of what arrives and is sent: once, whatever crashes, in its own words, and never of a patient."""
+
+import json
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from services.redcap import handlers
+from services.redcap.mapping import Incoming, Mapping
+from services.redcap.rounds import Rounds
+from services.redcap.settings import RedcapSettings
+from services.redcap.tokens import INCOMING, Tokens
+from shared.database import Database
+from shared.events import SeriesArrived, StudyArrived, TransferCompleted, TransferRequested
+from shared.store import Store
+from shared.tables import RedcapInstance, RedcapOwed, RedcapTarget
+from tests.components.redcap import Form, RedcapServer, text
+from tests.integration.redcap_setting import (
+    INCOMING_TOKEN,
+    PHI,
+    PROJECT,
+    PROJECT_TOKEN,
+    SENT,
+    SERIES,
+    STUDY,
+    VAULT,
+    add_transfer,
+    fill,
+    incoming,
+    own,
+    service,
+    token_files,
+)
+
+
+@pytest.fixture
+def server() -> Any:
+    with RedcapServer(incoming(), own()) as running:
+        yield running
+
+
+@pytest.fixture
+async def filled(database: Database, store: Store) -> Database:
+    await fill(database, store)
+    return database
+
+
+@pytest.fixture
+async def rounds(filled: Database, store: Store, server: RedcapServer, tmp_path: Path) -> AsyncIterator[Rounds]:
+    async with service(filled, store, server, tmp_path) as made:
+        yield made
+
+
+async def happened(database: Database, tmp_path: Path) -> None:
+    """What the road tells of the study, from its arrival to its last count."""
+    folder = token_files(tmp_path / "tokens", ABCD_study=PROJECT_TOKEN)
+    tokens = Tokens(RedcapSettings(url="http://127.0.0.1/api/", incoming_token=INCOMING_TOKEN, tokens=folder))
+    async with database.session() as session:
+        for number, series in enumerate(SERIES):
+            arrived = SeriesArrived(
+                study_instance_uid=STUDY, series_instance_uid=series, revision=1, instances=2 + number, total=2 + number
+            )
+            await handlers.series(arrived, session, tokens)
+        await handlers.study(StudyArrived(study_instance_uid=STUDY, series=2, instances=5), session, tokens)
+        await handlers.requested(request(), session, tokens)
+        await handlers.completed(done(), session, tokens)
+
+
+def request(transfer: str = "t1") -> TransferRequested:
+    fields: dict[str, Any] = {
+        "transfer": transfer, "parts": 2, "project": PROJECT, "participant": "ABCD-0017", "event": "Baseline",
+        "destinations": ("research",), "profile": "basic", "study_instance_uid": STUDY,
+        "series_instance_uid": SERIES[0], "revision": 1, "instances": 2,
+    }  # fmt: skip
+    return TransferRequested(**fields)
+
+
+def done(transfer: str = "t1") -> TransferCompleted:
+    return TransferCompleted(transfer=transfer, delivered=4, quarantined=0, counted=4)
+
+
+async def owed(database: Database) -> list[RedcapOwed]:
+    async with database.reading() as session:
+        return list(await session.scalars(select(RedcapOwed).order_by(RedcapOwed.kind, RedcapOwed.subject)))
+
+
+async def target(database: Database, project: str = INCOMING) -> RedcapTarget:
+    async with database.reading() as session:
+        return await session.get_one(RedcapTarget, project)
+
+
+async def all_paid(rounds: Rounds) -> None:
+    while await rounds.round():
+        pass
+
+
+async def again_at_once(database: Database) -> None:
+    """What was put off is due, and nobody has anything in hand: time has passed."""
+    async with database.session() as session:
+        await session.execute(update(RedcapTarget).values(due_at=None, leased_until=None))
+
+
+async def test_a_study_on_its_whole_road(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    assert await owed(filled) == []
+    there = server.projects[INCOMING_TOKEN].data
+    assert there[STUDY, "", "", 0] == {
+        "study_description": "CT Hansen",
+        "study_date": "2026-01-05",
+        "study_time": "101500.25",
+        "study_institution_name": "Haukeland",
+        "study_patient_name": VAULT.hash("redcap", "Hansen^Kari"),
+        "study_patient_id": VAULT.hash("redcap", "01019012345"),
+        "study_aetitle_sender": "CT1",
+        "study_aetitle_addressed": "FIONA",
+        "study_accession_number": "ACC7734421",
+        "study_arrival_date": "2026-01-05 11:15",
+        "incoming_studies_complete": "2",
+    }
+    assert [there[STUDY, "", "series", number]["series_num_files"] for number in (1, 2)] == ["2", "3"]
+    assert there[STUDY, "", "series", 1]["series_date"] == "20260105"
+    assert there[STUDY, "", "transfers", 1] == {
+        "transfer_requested_date": "2026-01-05 11:15",
+        "transfer_project_name": "1",
+        "transfer_name": "ABCD-0017",
+        "transfer_event_name": "Baseline",
+        "transfer_date": "2026-01-05 11:17",
+        "transfer_error___1": "0",
+        "transfer_error___2": "0",
+        "transfer_error___3": "0",
+        "transfer_mapped_uid": SENT,
+        "transfers_complete": "2",
+    }
+    mine = server.projects[PROJECT_TOKEN].data
+    assert mine == {
+        ("ABCD-0017", "baseline_arm_1", "", 0): {"first_name": "ABCD-0017", "last_name": "ABCD-0017"},
+        ("ABCD-0017", "event_1_arm_1", "imaging", 1): {
+            "img_study_instance_uid": SENT,
+            "img_event_name": "baseline_arm_1",
+            "img_study_date": "2025-11-24",
+            "img_study_description": "CT",
+            "img_incoming_accession_number": "7f3a",
+        },
+    }
+    assert not any(word in json.dumps(list(mine.items())) for word in (*PHI, STUDY))
+
+
+async def test_twice_is_once_and_more_goes_beside_it(
+    filled: Database, rounds: Rounds, server: RedcapServer, store: Store, tmp_path: Path
+) -> None:
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    before = {token: dict(project.data) for token, project in server.projects.items()}
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    assert {token: project.data for token, project in server.projects.items()} == before
+    await add_transfer(filled, store, "t2", SERIES[:1], "quarantined")
+    await add_transfer(filled, store, "t3", SERIES[:1], sent="2.25.78")
+    tokens = Tokens(RedcapSettings(url=server.url, incoming_token=INCOMING_TOKEN, tokens=tmp_path / "tokens"))
+    async with filled.session() as session:
+        for transfer in ("t2", "t3"):
+            await handlers.completed(done(transfer), session, tokens)
+    await all_paid(rounds)
+    transfers = [server.projects[INCOMING_TOKEN].data[STUDY, "", "transfers", number] for number in (1, 2, 3)]
+    assert [each["transfers_complete"] for each in transfers] == ["2", "1", "2"]
+    assert transfers[1]["transfer_error_message"] == "2 in quarantine"
+    images = {place[3]: values for place, values in server.projects[PROJECT_TOKEN].data.items() if place[2]}
+    assert {number: values["img_study_instance_uid"] for number, values in images.items()} == {1: SENT, 2: "2.25.78"}
+
+
+async def test_what_the_original_or_a_person_has_written_keeps_its_instance(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    there = server.projects[INCOMING_TOKEN].data
+    there[STUDY, "", "series", 4] = {"series_instance_uid": SERIES[1], "series_complete": "2"}
+    there[STUDY, "", "series", 7] = {"series_instance_uid": "9.9.9"}
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    numbers = {values["series_instance_uid"]: place[3] for place, values in there.items() if place[2] == "series"}
+    assert numbers == {SERIES[1]: 4, "9.9.9": 7, SERIES[0]: 8}
+
+
+@pytest.mark.parametrize("fault", ["away", "busy", "maintenance", "half"])
+async def test_a_redcap_that_is_away_is_owed_and_paid_once(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path, fault: str
+) -> None:
+    await happened(filled, tmp_path)
+    server.mode = fault
+    assert await rounds.round() is False
+    assert len(await owed(filled)) == 5
+    ill = await target(filled)
+    assert (ill.failures, ill.leased_until) == (1, None)
+    assert ill.due_at is not None
+    assert INCOMING_TOKEN not in str(ill.problem)
+    calls = len(server.calls)
+    assert await rounds.round() is False
+    assert len(server.calls) == calls
+    server.mode = "ok"
+    await again_at_once(filled)
+    await all_paid(rounds)
+    assert await owed(filled) == []
+    assert ((await target(filled)).problem, (await target(filled)).failures) == (None, 0)
+    counts = [place[2] for place in server.projects[INCOMING_TOKEN].data]
+    assert sorted(counts) == ["", "series", "series", "transfers"]
+
+
+async def test_a_project_that_lacks_something_is_told_what_and_left_alone(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    project = server.projects[PROJECT_TOKEN]
+    imaging = project.forms[1]
+    project.forms[1] = Form("imaging", [text("img_study_instance_uid"), text("img_event_name")])
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    (parked,) = await owed(filled)
+    assert (parked.project, parked.kind, parked.due_at) == (PROJECT, "imaging", None)
+    assert parked.problem == (
+        "field img_study_date is not defined; field img_study_description is not defined; "
+        "instrument imaging does not repeat at event event_1_arm_1"
+    )
+    assert project.data == {}
+    calls = len(server.calls)
+    await all_paid(rounds)
+    assert len(server.calls) == calls
+    project.forms[1] = imaging
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    assert await owed(filled) == []
+    assert len(project.data) == 2
+
+
+async def test_one_bad_row_holds_up_nobody_and_its_value_is_not_told(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    server.projects[INCOMING_TOKEN].forms[0].fields[8]["text_validation_type_or_show_slider_number"] = "integer"
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    (parked,) = await owed(filled)
+    assert (parked.kind, parked.problem) == ("study", "REDCap does not take it because of study_aetitle_addressed")
+    assert len([place for place in server.projects[INCOMING_TOKEN].data if place[2]]) == 3
+
+
+async def test_a_token_that_is_not_taken_is_a_problem_of_that_project_alone(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    del server.projects[PROJECT_TOKEN]
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    assert [each.kind for each in await owed(filled)] == ["imaging"]
+    assert (await target(filled, PROJECT)).problem == "the token is not taken, or has not the rights for this"
+    assert (await target(filled)).problem is None
+
+
+async def test_the_hash_of_the_original_can_be_had(
+    filled: Database, store: Store, server: RedcapServer, tmp_path: Path
+) -> None:
+    mapping = Mapping(incoming=Incoming(identities="sha256"))
+    async with service(filled, store, server, tmp_path, mapping) as rounds:
+        await happened(filled, tmp_path)
+        await all_paid(rounds)
+    row = server.projects[INCOMING_TOKEN].data[STUDY, "", "", 0]
+    assert row["study_patient_id"] == sha256(b"01019012345").hexdigest()
+
+
+async def test_small_portions_and_a_place_for_each_in_our_table(
+    filled: Database, store: Store, server: RedcapServer, tmp_path: Path
+) -> None:
+    async with service(filled, store, server, tmp_path, batch_rows=2) as rounds:
+        await happened(filled, tmp_path)
+        await all_paid(rounds)
+    assert max(server.imports) == 2
+    async with filled.reading() as session:
+        rows = await session.scalars(
+            select(RedcapInstance).order_by(RedcapInstance.instrument, RedcapInstance.instance)
+        )
+        found = [(row.project, row.instrument, row.instance, row.subject) for row in rows]
+    assert found == [
+        (PROJECT, "imaging", 1, SENT),
+        ("", "series", 1, SERIES[0]),
+        ("", "series", 2, SERIES[1]),
+        ("", "transfers", 1, "t1"),
+    ]
