@@ -90,6 +90,7 @@ IDENTIFYING = frozenset(
 OTHERS: dict[str, int] = {
     "IssuerOfPatientID": 0x00100021,
     "ReferringPhysicianName": 0x00080090,
+    "PatientBirthDate": 0x00100030,
     "NumberOfSeriesRelatedInstances": 0x00201209,
 }
 """What the catalogue wants beside the series JSON."""

@@ -119,7 +119,7 @@ DETAILS = (
 
 def _identity(header: Header) -> Identity:
     details = {name: header.whole(fields.TAGS[name]) for name in DETAILS}
-    details["ReferringPhysicianName"] = header.whole(fields.OTHERS["ReferringPhysicianName"])
+    details |= {name: header.whole(fields.OTHERS[name]) for name in ("ReferringPhysicianName", "PatientBirthDate")}
     return Identity(
         patient_id=details["PatientID"],
         issuer=header.whole(fields.OTHERS["IssuerOfPatientID"]),

@@ -1,18 +1,10 @@
 """What the router does when something has arrived, was assigned, or has come further on its way."""
 
-import json
+from dataclasses import replace
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.router.matching import (
-    Candidate,
-    Claim,
-    coupling_claims,
-    first_per_project,
-    refusal,
-    rule_claims,
-)
 from services.router.reviews import ask_again, quarantined, settle
 from services.router.transfers import MORE_SERIES, left_out, request_missing, state
 from shared.crypto import Vault
@@ -29,14 +21,25 @@ from shared.events import (
     TransferRequested,
 )
 from shared.handlers import Handlers, Reject
+from shared.registry.candidates import candidate_of
+from shared.registry.made_up import NoAutoId, participant_of
+from shared.registry.matching import (
+    Candidate,
+    Claim,
+    aet_claims,
+    coupling_claims,
+    first_per_project,
+    refusal,
+    rule_claims,
+)
 from shared.registry.participants import ensure_participant, is_withdrawn
+from shared.store import Store
 from shared.tables import (
     Assignment,
     CouplingEntry,
     Project,
     RoutingRule,
     Study,
-    StudyIdentity,
     Transfer,
     TransferPart,
 )
@@ -55,10 +58,11 @@ async def assigned(event: StudyAssigned, session: AsyncSession) -> list[Transfer
 
 
 @handlers.on(StudyArrived)
-async def match(event: StudyArrived, session: AsyncSession, vault: Vault) -> list[TransferRequested]:
-    """Ask for a transfer wherever a coupling entry or a routing rule claims the study."""
+async def match(event: StudyArrived, session: AsyncSession, vault: Vault, store: Store) -> list[TransferRequested]:
+    """Ask for a transfer wherever a coupling entry, a routing rule or a project's own AE title claims the study."""
     await lock(session, "router", event.study_instance_uid)
-    candidate = await _candidate(session, vault, event.study_instance_uid)
+    rules = list(await session.scalars(select(RoutingRule).where(RoutingRule.active)))
+    candidate = await candidate_of(session, vault, store, event.study_instance_uid, rules)
     if candidate is None:
         return []
     names = [CouplingEntry.study_instance_uid == candidate.study_instance_uid]
@@ -66,9 +70,13 @@ async def match(event: StudyArrived, session: AsyncSession, vault: Vault) -> lis
         names.append(CouplingEntry.accession_hash == candidate.accession_hash)
     valid = or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
     entries = await session.scalars(select(CouplingEntry).where(or_(*names), valid))
-    rules = await session.scalars(select(RoutingRule).where(RoutingRule.active))
-    claims = first_per_project([*coupling_claims(candidate, entries), *rule_claims(candidate, rules)])
-    requested = [await _take(session, event.study_instance_uid, claim) for claim in claims]
+    of_aet = await session.scalars(select(Project).where(Project.auto_id_aet == candidate.called_aet))
+    claims = first_per_project(
+        [*coupling_claims(candidate, entries), *rule_claims(candidate, rules), *aet_claims(candidate, of_aet)]
+    )
+    requested = [
+        await _take(session, event.study_instance_uid, claim, candidate=candidate, vault=vault) for claim in claims
+    ]
     return [request for requests in requested for request in requests]
 
 
@@ -140,7 +148,12 @@ async def reviewed(event: QuarantineReviewed, session: AsyncSession) -> list[Tra
 
 
 async def _take(
-    session: AsyncSession, study_uid: str, claim: Claim, identity: str | None = None
+    session: AsyncSession,
+    study_uid: str,
+    claim: Claim,
+    identity: str | None = None,
+    candidate: Candidate | None = None,
+    vault: Vault | None = None,
 ) -> list[TransferRequested]:
     """Assign the study as claimed, or keep the claim with the reason why it was refused."""
     in_force = await session.scalar(
@@ -150,10 +163,18 @@ async def _take(
             Assignment.refused.is_(None),
         )
     )
+    if in_force and claim.auto:
+        claim = replace(claim, participant=in_force.participant, auto=False)
     if in_force and (in_force.participant, in_force.event) == (claim.participant, claim.event):
         return await request_missing(session, in_force, claim.reason)
+    project = await session.get(Project, claim.project)
     why = "assigned to another participant or event already" if in_force else None
-    why = why or refusal(claim, await session.get(Project, claim.project))
+    why = why or refusal(claim, project, candidate.person if candidate else None)
+    if not why and claim.auto and project and vault:
+        try:
+            claim = replace(claim, participant=await _made_up(session, vault, project, study_uid, claim.site))
+        except NoAutoId as none:
+            why = str(none)
     if not why and await is_withdrawn(session, claim.project, claim.participant):
         why = "the participant's consent was withdrawn"
     assignment = Assignment(
@@ -172,8 +193,13 @@ async def _take(
     await session.flush()
     if why:
         return []
-    await ensure_participant(session, claim.project, claim.participant, origin=claim.origin)
+    await ensure_participant(session, claim.project, claim.participant, origin=claim.origin, site=claim.site)
     return await request_missing(session, assignment, claim.reason)
+
+
+async def _made_up(session: AsyncSession, vault: Vault, project: Project, study_uid: str, site: str) -> str:
+    study = await session.get_one(Study, study_uid)
+    return await participant_of(session, vault, project, study.patient, site)
 
 
 async def _refused_before(session: AsyncSession, assignment: Assignment) -> bool:
@@ -184,22 +210,6 @@ async def _refused_before(session: AsyncSession, assignment: Assignment) -> bool
         Assignment.refused == assignment.refused,
     )
     return await session.scalar(same) is not None
-
-
-async def _candidate(session: AsyncSession, vault: Vault, study_uid: str) -> Candidate | None:
-    study = await session.get(Study, study_uid)
-    if study is None:
-        return None
-    identity = await session.get(StudyIdentity, study_uid)
-    details = json.loads(vault.decrypt(identity.details)) if identity else {}
-    return Candidate(
-        study_instance_uid=study_uid,
-        accession_hash=study.accession_hash,
-        calling_aet=study.calling_aet,
-        called_aet=study.called_aet,
-        patient_id=details.get("PatientID", ""),
-        patient_name=details.get("PatientName", ""),
-    )
 
 
 async def _locked(session: AsyncSession, transfer: str) -> Transfer:

@@ -8,6 +8,9 @@ from functools import lru_cache
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
+NONSENSE = "~ no name. of: any [participant] ~"
+"""What fits this has no naming pattern."""
+
 
 def problem(expression: str) -> str | None:
     """What is wrong with an expression; None: it can be used."""
@@ -27,6 +30,11 @@ def fits(expression: str, value: str) -> bool:
 def found(expression: str, value: str) -> bool:
     """Whether the expression fits somewhere in the value."""
     return _matches(expression, value)
+
+
+def is_open(expression: str) -> bool:
+    """Whether an expression is no naming pattern at all, as it would let every PatientID through as a pseudonym."""
+    return fits(expression, NONSENSE)
 
 
 def _whole(expression: str) -> str:

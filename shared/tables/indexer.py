@@ -89,7 +89,7 @@ class StudyIdentity(Base):
     details: Mapped[bytes] = mapped_column(
         LargeBinary,
         doc="JSON: PatientID, PatientName (as this study has them), StudyDescription, StudyID, InstitutionName, "
-        "OperatorsName, ReferringPhysicianName",
+        "OperatorsName, ReferringPhysicianName, PatientBirthDate",
     )
 
 

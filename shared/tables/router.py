@@ -18,7 +18,7 @@ class Assignment(Base):
     project: Mapped[str] = mapped_column(String(20), index=True)
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64))
-    reason: Mapped[str] = mapped_column(String(100), doc="person, coupling <id> or rule <id>")
+    reason: Mapped[str] = mapped_column(String(100), doc="person, coupling <id>, rule <id> or auto <AE title>")
     refused: Mapped[str | None] = mapped_column(String(200), doc="why it was not taken; None: in force")
     created_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -1,6 +1,7 @@
 """The router on both databases: which transfers are asked for, why, and when one is called complete."""
 
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -19,6 +20,7 @@ from shared.events import (
     TransferRequested,
 )
 from shared.registry.participants import ensure_participant
+from shared.store import Store
 from shared.tables import (
     Assignment,
     CouplingEntry,
@@ -36,6 +38,7 @@ from shared.tables.base import now
 
 STUDY = "1.2.3"
 VAULT = Vault(b"k" * 32)
+STORE = Store(Path("/nothing/is/here"))
 PATIENT = VAULT.hash("patient", "8DISC001", "")
 
 
@@ -108,7 +111,7 @@ async def assign(database: Database, event: StudyAssigned) -> list[TransferReque
 
 async def match(database: Database) -> list[TransferRequested]:
     async with database.session() as session:
-        return await router.match(ARRIVED, session, VAULT)
+        return await router.match(ARRIVED, session, VAULT, STORE)
 
 
 async def transfers(database: Database) -> list[Transfer]:

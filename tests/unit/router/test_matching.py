@@ -1,8 +1,20 @@
 """Who claims a study: coupling entries and routing rules, decided without a database."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from services.router.matching import Candidate, Claim, coupling_claims, first_per_project, refusal, rule_participant
+from shared.registry.matching import (
+    Candidate,
+    Claim,
+    aet_claims,
+    coupling_claims,
+    first_per_project,
+    judge,
+    refusal,
+    rule_claims,
+)
 from shared.tables import CouplingEntry, Project, RoutingRule
 from shared.tables.base import now
 
@@ -13,24 +25,61 @@ def entry(identity: str = "e1", project: str = "PROJECT", **fields: str) -> Coup
     return CouplingEntry(id=identity, project=project, participant="P1", event="e", created_at=now(), **fields)
 
 
+STUDY_OF_RULES = replace(STUDY, attributes={"StudyDescription": ("MR brain ABCD",), "Rows": ()})
+
+
 @pytest.mark.parametrize(
     ("rule", "participant"),
     [
-        (RoutingRule(called_aet="FIONA", patient_id="8DISC[0-9]{3}"), "8DISC001"),
-        (RoutingRule(calling_aet="CT1", patient_id="8DISC[0-9]{3}"), "8DISC001"),
-        (RoutingRule(called_aet="OTHER", calling_aet="CT1", patient_id="8DISC.*"), "8DISC001"),
-        (RoutingRule(called_aet="OTHER", calling_aet="CT2", patient_id="8DISC.*"), None),
-        (RoutingRule(called_aet="OTHER", patient_id="8DISC.*"), None),
-        (RoutingRule(patient_id="8DISC.*"), "8DISC001"),
-        (RoutingRule(called_aet="FIONA", patient_id="8DISC"), None),
-        (RoutingRule(called_aet="FIONA", patient_name="Doe.*"), "Doe^Jane"),
-        (RoutingRule(called_aet="FIONA", patient_id="8DISC.*", patient_name="Doe.*"), "8DISC001"),
-        (RoutingRule(called_aet="FIONA", patient_id="X.*", patient_name="Doe.*"), "Doe^Jane"),
-        (RoutingRule(called_aet="FIONA"), None),
+        ({"called_aet": "FIONA", "patient_id": "8DISC[0-9]{3}"}, "8DISC001"),
+        ({"calling_aet": "CT1", "patient_id": "8DISC[0-9]{3}"}, "8DISC001"),
+        ({"called_aet": "OTHER", "calling_aet": "CT1", "patient_id": "8DISC.*"}, "8DISC001"),
+        ({"called_aet": "OTHER", "calling_aet": "CT2", "patient_id": "8DISC.*"}, None),
+        ({"called_aet": "OTHER", "patient_id": "8DISC.*"}, None),
+        ({"patient_id": "8DISC.*"}, "8DISC001"),
+        ({"called_aet": "FIONA", "patient_id": "8DISC"}, None),
+        ({"called_aet": "FIONA", "patient_name": "Doe.*"}, "Doe^Jane"),
+        ({"called_aet": "FIONA", "patient_id": "8DISC.*", "patient_name": "Doe.*"}, "8DISC001"),
+        ({"called_aet": "FIONA", "patient_id": "X.*", "patient_name": "Doe.*"}, "Doe^Jane"),
+        ({"called_aet": "FIONA"}, None),
+        ({"patient_id": "8DISC.*", "attribute": "StudyDescription", "attribute_value": "ABCD"}, "8DISC001"),
+        ({"patient_id": "8DISC.*", "attribute": "StudyDescription", "attribute_value": "^ABCD"}, None),
+        ({"patient_id": "8DISC.*", "attribute": "Rows", "attribute_value": ".*"}, None),
+        ({"attribute": "StudyDescription", "attribute_value": "ABCD"}, None),
+        ({"attribute": "StudyDescription", "attribute_value": "ABCD", "auto_id": True}, ""),
+        ({"called_aet": "FIONA", "auto_id": True}, ""),
+        ({"called_aet": "FIONA", "auto_id": True, "patient_id": "8DISC.*"}, ""),
+        ({"called_aet": "FIONA", "auto_id": True, "patient_id": "X.*"}, None),
+        ({"auto_id": True}, None),
     ],
 )
-def test_a_rule_wants_an_aet_and_an_identity_and_prefers_the_id(rule: RoutingRule, participant: str | None) -> None:
-    assert rule_participant(rule, STUDY) == participant
+def test_a_rule_wants_an_aet_an_identity_and_an_attribute(rule: dict[str, Any], participant: str | None) -> None:
+    judgement = judge(RoutingRule(**rule), STUDY_OF_RULES)
+    assert (judgement.participant if judgement.matches else None) == participant
+
+
+def test_each_condition_is_told_by_itself() -> None:
+    rule = RoutingRule(called_aet="FIONA", patient_id="X.*", patient_name="Doe.*", attribute="Rows")
+    assert judge(rule, STUDY_OF_RULES).conditions == {
+        "called_aet": True, "patient_id": False, "patient_name": True, "attribute": False,
+    }  # fmt: skip
+
+
+def test_active_rules_in_their_order() -> None:
+    def rule(identity: str, position: int, active: bool = True) -> RoutingRule:
+        return RoutingRule(id=identity, project="P", position=position, active=active, patient_id=".*", event="e")
+
+    claims = rule_claims(STUDY, [rule("c", 2), rule("b", 1), rule("a", 1), rule("off", 0, active=False)])
+    assert [claim.reason for claim in claims] == ["rule a", "rule b", "rule c"]
+
+
+def test_what_is_sent_to_a_projects_own_title_is_its_own() -> None:
+    mine = Project(name="ABCD", auto_id_aet="FIONA", auto_id_pattern="P{n:3}", events=["baseline"])
+    off = Project(name="OFF", auto_id_aet="FIONA", auto_id_pattern="", events=[])
+    other = Project(name="OTHER", auto_id_aet="OTHER", auto_id_pattern="P{n:3}", events=[])
+    (claim,) = aet_claims(STUDY, [other, off, mine])
+    assert claim == Claim("ABCD", "", "baseline", "auto FIONA", auto=True)
+    assert claim.origin == "auto"
 
 
 def test_a_coupling_entry_names_the_study_or_its_accession_number() -> None:
@@ -47,12 +96,13 @@ def test_an_entry_without_accession_number_does_not_match_a_study_without_one() 
 
 
 def test_the_first_claim_of_a_project_counts() -> None:
-    claims = [Claim("A", "1", "e", "x"), Claim("B", "2", "e", "y"), Claim("A", "3", "e", "z")]
+    claims = [Claim("B", "2", "e", "y"), Claim("A", "1", "e", "x"), Claim("A", "3", "e", "z")]
     assert [claim.participant for claim in first_per_project(claims)] == ["1", "2"]
 
 
 UNFIT = "the participant does not fit the project's naming pattern"
-PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e"], active=True, state="production")
+PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e", "blood"], active=True, state="production")
+PROJECT.events_without_images = ["blood"]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +116,35 @@ PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e"], a
         ),
         (Claim("PROJECT", "P1x", "e", ""), PROJECT, "the participant does not fit the project's naming pattern"),
         (Claim("PROJECT", "P1", "other", ""), PROJECT, "the project has no such event"),
+        (Claim("PROJECT", "", "e", "", auto=True), PROJECT, None),
+        (Claim("PROJECT", "", "other", "", auto=True), PROJECT, "the project has no such event"),
         (Claim("PROJECT", "P1", "e", ""), None, "there is no such project"),
+        (Claim("PROJECT", "P1", "blood", ""), PROJECT, "the event is one without images"),
         (Claim("P", "P1", "e", ""), Project(active=False, state="production"), "the project is not active"),
     ],
 )
 def test_what_a_project_refuses(claim: Claim, project: Project | None, why: str | None) -> None:
     assert refusal(claim, project) == why
+
+
+PATIENT = Candidate("1.2.3", None, None, None, "P77", "Doe^Jane").person
+RESEMBLES = "the participant resembles the patient's "
+ANYTHING = Project(name="PROJECT", participant_pattern=".+", events=[], active=True, state="production")
+
+
+@pytest.mark.parametrize(
+    ("claim", "project", "why"),
+    [
+        (
+            Claim("PROJECT", "jane.doe", "e", "coupling c"),
+            ANYTHING,
+            RESEMBLES + "PatientName",
+        ),
+        (Claim("PROJECT", "P77", "e", "coupling c"), ANYTHING, RESEMBLES + "PatientID"),
+        (Claim("PROJECT", "P77", "e", "coupling c"), PROJECT, None),
+        (Claim("PROJECT", "P77", "e", "rule r"), ANYTHING, None),
+        (Claim("PROJECT", "01010750160", "e", "rule r"), ANYTHING, "the participant is a national identity number"),
+    ],
+)
+def test_only_a_rule_takes_an_identity_on_purpose(claim: Claim, project: Project, why: str | None) -> None:
+    assert refusal(claim, project, PATIENT) == why

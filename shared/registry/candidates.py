@@ -1,0 +1,98 @@
+"""What is known of a study that somebody may claim: from the catalogue, its identities, and files where rules ask."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.crypto import Vault
+from shared.dicom.apart import MOST_FILES, CannotRead, values_at
+from shared.log import logger
+from shared.registry.attribute_paths import keyword
+from shared.registry.matching import Candidate
+from shared.store import Store
+from shared.tables import Instance, RoutingRule, Series, Study, StudyIdentity
+
+log = logger("registry")
+
+OF_STUDIES: Final = frozenset(
+    ("StudyDescription", "StudyID", "InstitutionName", "OperatorsName", "ReferringPhysicianName")
+)
+"""Attributes that are kept with a study's identities."""
+
+OF_SERIES: Final = frozenset(
+    ("Manufacturer", "ManufacturerModelName", "SeriesDescription", "SeriesNumber", "StationName", "SequenceName")
+)
+"""Attributes of one value that the catalogue keeps of a series; any other is read from the series' first file."""
+
+
+async def candidate_of(
+    session: AsyncSession, vault: Vault, store: Store, study_uid: str, rules: Iterable[RoutingRule]
+) -> Candidate | None:
+    """The study as matching wants it, with the attributes that these rules look at; None: it is not here."""
+    study = await session.get(Study, study_uid)
+    if study is None:
+        return None
+    identity = await session.get(StudyIdentity, study_uid)
+    details: dict[str, str] = json.loads(vault.decrypt(identity.details)) if identity else {}
+    return Candidate(
+        study_instance_uid=study_uid,
+        accession_hash=study.accession_hash,
+        calling_aet=study.calling_aet,
+        called_aet=study.called_aet,
+        patient_id=details.get("PatientID", ""),
+        patient_name=details.get("PatientName", ""),
+        accession_number=vault.decrypt(identity.accession_number) if identity else "",
+        birth_date=details.get("PatientBirthDate", ""),
+        attributes=await _attributes(session, store, study_uid, details, paths_of(rules)),
+    )
+
+
+def paths_of(rules: Iterable[RoutingRule]) -> set[str]:
+    """The attribute paths that rules look at."""
+    return {rule.attribute for rule in rules if rule.attribute}
+
+
+async def _attributes(
+    session: AsyncSession, store: Store, study_uid: str, details: Mapping[str, str], paths: set[str]
+) -> dict[str, tuple[str, ...]]:
+    if not paths:
+        return {}
+    found: dict[str, list[str]] = defaultdict(list)
+    series = list(await session.scalars(select(Series.header).where(Series.study_instance_uid == study_uid)))
+    in_files = []
+    for path in sorted(paths):
+        name = keyword(path)
+        if name in OF_STUDIES:
+            found[path] += [details[name]] if details.get(name) else []
+        elif name in OF_SERIES:
+            found[path] += [str(header[name]) for header in series if header.get(name)]
+        else:
+            in_files.append(path)
+    if in_files:
+        for values in await _from_files(session, store, study_uid, in_files):
+            for path, some in values.items():
+                found[path] += some
+    return {path: tuple(dict.fromkeys(some)) for path, some in found.items()}
+
+
+async def _from_files(
+    session: AsyncSession, store: Store, study_uid: str, paths: list[str]
+) -> list[dict[str, list[str]]]:
+    """From the first file of each series. What cannot be read matches nothing: a file must not hold a study up."""
+    first = (
+        select(func.min(Instance.path))
+        .where(Instance.study_instance_uid == study_uid)
+        .group_by(Instance.series_instance_uid)
+        .order_by(Instance.series_instance_uid)
+        .limit(MOST_FILES)
+    )
+    files = [store / path for path in await session.scalars(first)]
+    try:
+        return await values_at(files, paths)
+    except CannotRead as error:
+        log.warning("attributes unreadable", study_instance_uid=study_uid, why=str(error))
+        return []

@@ -1,0 +1,170 @@
+"""Who claims a study: coupling entries, routing rules, a project's own AE title. Pure decisions on what is known."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from shared.registry.expressions import fits, found
+from shared.registry.projects import open_for_transfers, today
+from shared.registry.resemblance import Person, is_national_id, resemblance
+from shared.tables import CouplingEntry, Project, RoutingRule
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What matching looks at; the identities are read for it and go no further than a project's pseudonym."""
+
+    study_instance_uid: str
+    accession_hash: str | None
+    calling_aet: str | None
+    called_aet: str | None
+    patient_id: str
+    patient_name: str
+    accession_number: str = ""
+    birth_date: str = ""
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """By attribute path, the values of all series: of those paths that rules name."""
+
+    @property
+    def person(self) -> Person:
+        """Who a participant must not be called after."""
+        return Person(self.patient_id, self.patient_name, self.accession_number, self.birth_date)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A study is claimed for a project, under this participant and event, for this reason.
+
+    An `auto` one has no participant yet: the project makes one up, for this site, or knows the patient already.
+    """
+
+    project: str
+    participant: str
+    event: str
+    reason: str
+    auto: bool = False
+    site: str = ""
+
+    @property
+    def origin(self) -> str:
+        """What kind of claim it is: person, coupling, rule or auto."""
+        return self.reason.partition(" ")[0]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a rule makes of a study: each of its conditions, whether it matches, and the participant if it names one."""
+
+    conditions: Mapping[str, bool]
+    """By the rule's own field."""
+    matches: bool
+    participant: str = ""
+
+
+ALTERNATIVES = (("called_aet", "calling_aet"), ("patient_id", "patient_name"), ("attribute",))
+"""Of each group of conditions one has to hold, where the rule gives any of it."""
+
+
+def judge(rule: RoutingRule, candidate: Candidate) -> Judgement:
+    """Whether a rule takes a study, and why not.
+
+    A rule that names no AE title takes studies from anywhere. An expression for an identity has to fit the whole
+    value, one for an attribute has to be found in it. The participant is the PatientID, else the PatientName, that
+    the rule allows; or, by `auto_id`, one that the project makes up.
+    """
+    conditions = _conditions(rule, candidate)
+    given = [[conditions[each] for each in group if each in conditions] for group in ALTERNATIVES]
+    named = conditions.keys() & {"patient_id", "patient_name"}
+    matches = bool(conditions) and all(any(group) for group in given if group) and bool(named or rule.auto_id)
+    if not matches or rule.auto_id:
+        return Judgement(conditions, matches)
+    return Judgement(conditions, True, candidate.patient_id if conditions.get("patient_id") else candidate.patient_name)
+
+
+def _conditions(rule: RoutingRule, candidate: Candidate) -> dict[str, bool]:
+    held: dict[str, bool] = {}
+    if rule.called_aet:
+        held["called_aet"] = rule.called_aet == candidate.called_aet
+    if rule.calling_aet:
+        held["calling_aet"] = rule.calling_aet == candidate.calling_aet
+    if rule.patient_id:
+        held["patient_id"] = fits(rule.patient_id, candidate.patient_id)
+    if rule.patient_name:
+        held["patient_name"] = fits(rule.patient_name, candidate.patient_name)
+    if rule.attribute:
+        values = candidate.attributes.get(rule.attribute, ())
+        held["attribute"] = any(found(rule.attribute_value or "", value) for value in values)
+    return held
+
+
+def coupling_claims(candidate: Candidate, entries: Iterable[CouplingEntry]) -> list[Claim]:
+    """What coupling entries say: those that name the study itself before those that name its accession number."""
+    fitting = [
+        entry
+        for entry in entries
+        if entry.study_instance_uid == candidate.study_instance_uid
+        or (entry.accession_hash is not None and entry.accession_hash == candidate.accession_hash)
+    ]
+    fitting.sort(key=lambda entry: (entry.study_instance_uid is None, entry.created_at, entry.id))
+    return [Claim(entry.project, entry.participant, entry.event, f"coupling {entry.id}") for entry in fitting]
+
+
+def rule_claims(candidate: Candidate, rules: Iterable[RoutingRule]) -> list[Claim]:
+    """What active routing rules say, in their order."""
+    return [rule_claim(rule, judgement) for rule in in_order(rules) if (judgement := judge(rule, candidate)).matches]
+
+
+def rule_claim(rule: RoutingRule, judgement: Judgement) -> Claim:
+    """What a rule that matches says."""
+    return Claim(rule.project, judgement.participant, rule.event, f"rule {rule.id}", rule.auto_id, rule.site)
+
+
+def in_order(rules: Iterable[RoutingRule]) -> list[RoutingRule]:
+    """Active rules as they are tried."""
+    return sorted((rule for rule in rules if rule.active), key=lambda rule: (rule.position, rule.id))
+
+
+def aet_claims(candidate: Candidate, projects: Iterable[Project]) -> list[Claim]:
+    """What was sent to a project's own AE title is the project's, under a participant that it makes up."""
+    return [
+        Claim(project.name, "", only_event(project), f"auto {candidate.called_aet}", auto=True)
+        for project in sorted(projects, key=lambda project: project.name)
+        if project.auto_id_aet and project.auto_id_pattern and project.auto_id_aet == candidate.called_aet
+    ]
+
+
+def only_event(project: Project) -> str:
+    """The event of a study of which nobody says it: that of a project which has but one."""
+    return project.events[0] if len(project.events) == 1 else "Unknown"
+
+
+def first_per_project(claims: Iterable[Claim]) -> list[Claim]:
+    """The first claim of each project counts; by project, so that two routers lock projects in the same order."""
+    chosen: dict[str, Claim] = {}
+    for claim in claims:
+        chosen.setdefault(claim.project, claim)
+    return sorted(chosen.values(), key=lambda claim: claim.project)
+
+
+def refusal(claim: Claim, project: Project | None, person: Person | None = None) -> str | None:
+    """Why a project does not take a claim (free of the participant itself); None: it does.
+
+    A rule takes a PatientID on purpose; a name that people or lists give must not resemble the `person`.
+    """
+    if project is None:
+        return "there is no such project"
+    if why := open_for_transfers(project, today()):
+        return why
+    if project.events and claim.event not in project.events:
+        return "the project has no such event"
+    if claim.event in (project.events_without_images or ()):
+        return "the event is one without images"
+    if claim.auto:
+        return None
+    if not claim.participant or not fits(project.participant_pattern, claim.participant):
+        return "the participant does not fit the project's naming pattern"
+    if is_national_id(claim.participant):
+        return "the participant is a national identity number"
+    if person is None or claim.origin == "rule":
+        return None
+    what = resemblance(claim.participant, person, project)
+    return f"the participant resembles the patient's {what}" if what is not None else None

@@ -1,0 +1,245 @@
+"""Participants that projects make up, on both databases: unique, and the same for the same patient; rules that look at
+attributes."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from services.router import handlers as router
+from shared.crypto import Vault
+from shared.database import Database
+from shared.events import StudyArrived, StudyAssigned, TransferRequested
+from shared.registry.made_up import NoAutoId, known_participant, next_participant, participant_of
+from shared.registry.participants import ensure_participant
+from shared.store import Store
+from shared.tables import (
+    Assignment,
+    AutoId,
+    CouplingEntry,
+    Instance,
+    Participant,
+    Patient,
+    Project,
+    RoutingRule,
+    Series,
+    Study,
+    StudyIdentity,
+)
+from tests.unit.api.support import dicom
+
+VAULT = Vault(b"k" * 32)
+
+
+async def project(database: Database, name: str = "PROJECT", pattern: str = "{project}-{n:3}", **values: Any) -> None:
+    row = Project(
+        name=name, encrypted_key=b"", destinations=["research"], participant_pattern=".+", auto_id_pattern=pattern
+    )
+    for field, value in values.items():
+        setattr(row, field, value)
+    async with database.session() as session:
+        session.add(row)
+
+
+async def study(database: Database, uid: str, patient: str = "PAT-1", called: str = "ABCD", path: str = "x") -> None:
+    """A study of one series, which has arrived."""
+    hashed = VAULT.hash("patient", patient, "")
+    details = VAULT.encrypt(json.dumps({"PatientID": patient, "PatientName": "Doe^Jane", "StudyDescription": "brain"}))
+    async with database.session() as session:
+        if await session.get(Patient, hashed) is None:
+            session.add(Patient(id=hashed))
+        session.add(StudyIdentity(study_instance_uid=uid, accession_number=VAULT.encrypt(""), details=details))
+        session.add(Study(study_instance_uid=uid, patient=hashed, calling_aet="CT1", called_aet=called))
+        await session.flush()
+        header = {"SeriesDescription": "t1 ABCD"}
+        series = Series(series_instance_uid=f"{uid}.1", study_instance_uid=uid, revision=1, header=header)
+        session.add(series)
+        await session.flush()
+        session.add(
+            Instance(
+                sop_instance_uid=f"{uid}.1.1",
+                series_instance_uid=f"{uid}.1",
+                study_instance_uid=uid,
+                sop_class_uid="1",
+                transfer_syntax_uid="1",
+                path=path,
+                size=1,
+                association="a",
+                revision=1,
+            )
+        )
+
+
+async def match(database: Database, uid: str, store: Store) -> list[TransferRequested]:
+    async with database.session() as session:
+        arrived = StudyArrived(study_instance_uid=uid, series=1, instances=1)
+        return await router.match(arrived, session, VAULT, store)
+
+
+async def refused(database: Database, uid: str) -> list[str | None]:
+    async with database.reading() as session:
+        return list(await session.scalars(select(Assignment.refused).where(Assignment.study_instance_uid == uid)))
+
+
+async def test_what_is_sent_to_a_projects_title_is_assigned_and_a_patient_stays_the_same(
+    database: Database, store: Store
+) -> None:
+    await project(database, auto_id_aet="ABCD")
+    await project(database, "SECOND", "S{mixed:8}{check}", auto_id_aet="ABCD", events=["baseline"])
+    await study(database, "1.1", "PAT-1")
+    await study(database, "1.2", "PAT-2")
+    await study(database, "1.3", "PAT-1")
+    await study(database, "1.4", "PAT-3", called="ELSEWHERE")
+    made = {uid: await match(database, uid, store) for uid in ("1.1", "1.2", "1.3", "1.4")}
+    assert [each.participant for each in made["1.1"]][:1] == ["PROJECT-001"]
+    first, second, again = (sorted(each.participant for each in made[uid]) for uid in ("1.1", "1.2", "1.3"))
+    assert first == again
+    assert not set(first) & set(second)
+    assert made["1.1"][1].event == "baseline", "a project of one event"
+    assert made["1.4"] == []
+    assert await match(database, "1.1", store) == [], "twice is once"
+    async with database.reading() as session:
+        participants = list(await session.scalars(select(Participant).order_by(Participant.name)))
+        assert {each.origin for each in participants} == {"auto"}
+        assert len(participants) == 4
+        hashes = list(await session.scalars(select(AutoId.identity)))
+        assert len(set(hashes)) == 4, "of the same patient, one that no other project's can be compared to"
+        reasons = set(await session.scalars(select(Assignment.reason)))
+        assert reasons == {"auto ABCD"}
+
+
+async def test_two_routers_at_once_make_up_different_names_and_one_for_one_patient(
+    database: Database, store: Store
+) -> None:
+    await project(database, auto_id_aet="ABCD")
+    for number in range(6):
+        await study(database, f"1.{number}", f"PAT-{number % 3}")
+    other = Database(database.url.render_as_string(hide_password=False))
+    other.migrated = True
+    made = await asyncio.gather(
+        *(match(database if number % 2 else other, f"1.{number}", store) for number in range(6))
+    )
+    await other.close()
+    names = [request.participant for (request,) in made]
+    assert sorted(set(names)) == ["PROJECT-001", "PROJECT-002", "PROJECT-003"]
+    assert names[:3] == names[3:]
+
+
+async def test_numbers_pass_over_what_is_there_and_come_to_an_end(database: Database, store: Store) -> None:
+    await project(database, pattern="P{n:1}")
+    async with database.session() as session:
+        row = await session.get_one(Project, "PROJECT")
+        for name in ("P1", "P2", "P5"):
+            await ensure_participant(session, "PROJECT", name, origin="coupling")
+        assert [await next_participant(session, row) for _ in range(3)] == ["P3", "P4", "P6"]
+        await session.delete(await session.get_one(Participant, ("PROJECT", "P6")))
+        assert await next_participant(session, row, site="North", by="kari") == "P7", "never the same twice"
+        made = await session.get_one(Participant, ("PROJECT", "P7"))
+        assert (made.site, made.created_by, made.origin) == ("North", "kari", "auto")
+        await next_participant(session, row)
+        await next_participant(session, row)
+        with pytest.raises(NoAutoId, match="used up"):
+            await next_participant(session, row)
+    async with database.session() as session:
+        session.add(RoutingRule(id="r", project="PROJECT", active=True, calling_aet="CT1", auto_id=True))
+    await study(database, "1.1")
+    assert await match(database, "1.1", store) == []
+    (why,) = await refused(database, "1.1")
+    assert why is not None
+    assert "used up" in why
+
+
+async def test_random_names_are_drawn_so_often_and_no_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await project(database, pattern="P{digits:1}")
+    drawn: list[str] = []
+
+    def choose(alphabet: str) -> str:
+        drawn.append(alphabet)
+        return alphabet[len(drawn) % 2]
+
+    monkeypatch.setattr("secrets.choice", choose)
+    async with database.session() as session:
+        row = await session.get_one(Project, "PROJECT")
+        assert {await next_participant(session, row), await next_participant(session, row)} == {"P0", "P1"}
+        drawn.clear()
+        with pytest.raises(NoAutoId, match="20 tries"):
+            await next_participant(session, row)
+        assert len(drawn) == 20
+
+
+async def test_what_a_project_cannot_make_up(database: Database) -> None:
+    await project(database, "NONE_", "")
+    await project(database, "SITES", "{site:2}{n:3}")
+    await project(database, "STRICT", "X{n:3}", participant_pattern="P.*")
+    async with database.session() as session:
+        for name, why in (("NONE_", "no auto-ids"), ("SITES", "name the site"), ("STRICT", "do not fit")):
+            with pytest.raises(NoAutoId, match=why):
+                await next_participant(session, await session.get_one(Project, name))
+        assert await next_participant(session, await session.get_one(Project, "SITES"), "7") == "07001"
+
+
+async def test_a_patient_whom_somebody_assigned_keeps_that_name(database: Database, store: Store) -> None:
+    await project(database, auto_id_aet="ABCD")
+    await study(database, "1.1")
+    await study(database, "1.2")
+    patient = VAULT.hash("patient", "PAT-1", "")
+    assigned = StudyAssigned(assignment="a", study_instance_uid="1.1", project="PROJECT", participant="OURS")
+    async with database.session() as session:
+        await router.assigned(assigned, session)
+        assert await known_participant(session, VAULT, "PROJECT", patient) == "OURS"
+    (request,) = await match(database, "1.2", store)
+    assert request.participant == "OURS"
+    async with database.session() as session:
+        row = await session.get_one(Project, "PROJECT")
+        assert await participant_of(session, VAULT, row, patient) == "OURS"
+        assert await known_participant(session, VAULT, "PROJECT", VAULT.hash("patient", "PAT-9", "")) is None
+        assert await session.scalar(select(func.count()).select_from(Participant)) == 1
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "taken"),
+    [
+        ("StudyDescription", "^brain$", True),
+        ("SeriesDescription", "ABCD", True),
+        ("SeriesDescription", "^ABCD", False),
+        ("ProtocolName", "p[0-9]", True),
+        ("RequestAttributesSequence.ScheduledProcedureStepID", ".", False),
+    ],
+)
+async def test_a_rule_that_looks_at_an_attribute(
+    sqlite: Database, store: Store, attribute: str, value: str, taken: bool
+) -> None:
+    """From the identities, from the catalogue, or from the first file of a series."""
+    path = "archive/scp_1.1/1.1.1.1.dcm"
+    await project(sqlite)
+    await study(sqlite, "1.1", path=path)
+    (store / path).parent.mkdir(parents=True)
+    Path(store / path).write_bytes(dicom(ProtocolName="p7"))
+    async with sqlite.session() as session:
+        session.add(
+            RoutingRule(
+                id="r",
+                project="PROJECT",
+                active=True,
+                attribute=attribute,
+                attribute_value=value,
+                auto_id=True,
+                site="North",
+            )
+        )
+    made = await match(sqlite, "1.1", store)
+    assert [request.participant for request in made] == (["PROJECT-001"] if taken else [])
+    async with sqlite.reading() as session:
+        assert list(await session.scalars(select(Participant.site))) == (["North"] if taken else [])
+
+
+async def test_a_coupling_list_does_not_call_a_participant_after_the_patient(database: Database, store: Store) -> None:
+    await project(database, pattern="")
+    await study(database, "1.1")
+    async with database.session() as session:
+        session.add(CouplingEntry(id="c", project="PROJECT", study_instance_uid="1.1", participant="jane.doe"))
+    assert await match(database, "1.1", store) == []
+    assert await refused(database, "1.1") == ["the participant resembles the patient's PatientName"]
