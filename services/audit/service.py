@@ -1,10 +1,13 @@
 """The composition of the audit."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from services.audit.collector import Teller
 from services.audit.handlers import handlers
 from services.audit.sealing import Announced, seal
+from services.audit.settings import AuditSettings
 from shared.service import Context, Service, Tick
 from shared.service.composition import Resources
 
@@ -14,4 +17,13 @@ async def _open(_: Context) -> AsyncIterator[Resources]:
     yield {Announced: Announced()}
 
 
-service = Service(name="audit", handlers=handlers, ticks=(Tick(1.0, seal),), open=_open)
+async def _serve(context: Context, ready: Callable[[], None]) -> None:
+    """Tell the collector, if there is one."""
+    settings = AuditSettings()
+    ready()
+    if settings.collector is None:
+        await asyncio.Event().wait()
+    await Teller(context.database, settings).run()
+
+
+service = Service(name="audit", handlers=handlers, ticks=(Tick(1.0, seal),), open=_open, serve=_serve)

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 
 from shared import log as logs
+from shared.audit import Record, spool
 from shared.bus import RetryTiers
 from shared.bus.open import open_bus
 from shared.database import Database, DatabaseUnavailable
@@ -134,6 +135,7 @@ async def _migrated(context: Context) -> None:
 async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None:
     """One service from start to drained end."""
     ready = context.health.expect(service.name)
+    await _note(context, service, "application_started")
     if service.handlers.table or service.ticks:
         await _unless(stop, _migrated(context))
     async with AsyncExitStack() as stack:
@@ -165,7 +167,17 @@ async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None
         for result in results:
             if isinstance(result, Exception):
                 raise result
+    await _note(context, service, "application_stopped")
     log.info("service stopped", service=service.name)
+
+
+async def _note(context: Context, service: Service, operation: str) -> None:
+    """Tell the audit that a service starts or stops; a full disk keeps none from doing so."""
+    record = Record(actor=service.name, actor_kind="service", operation=operation, outcome="done")
+    try:
+        await asyncio.to_thread(spool.write, context.store, [record])
+    except OSError as error:
+        log.warning("the audit is not told", operation=operation, error=type(error).__name__)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
