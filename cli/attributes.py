@@ -7,7 +7,7 @@ import typer
 from cli.client import Client, Item, segment
 from cli.failure import Code, Failure
 from cli.output import Column, Json, listing, moment, out, record, remark, show_json, table
-from cli.profiles import CHANGES, whoami
+from cli.profiles import CHANGES
 
 app = typer.Typer(help="Attributes that are left: list, show, mark, proposal, accept.", no_args_is_help=True)
 VALUES: tuple[Column, ...] = (("Value", lambda item: _value(item["value"])), ("Count", "count"))
@@ -54,7 +54,6 @@ def mark(
     path: Annotated[str, typer.Argument(help="As in the list.")],
     reason: Annotated[str, typer.Option(help="Why; kept encrypted.")],
     fine: Annotated[bool, typer.Option("--fine/--must-go", help="It may stay, or it must go.")] = False,
-    reviewer: Annotated[str | None, typer.Option(help="Who says so; you.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say that an attribute must go (or is fine): it becomes part of what is proposed for the profile."""
@@ -62,7 +61,6 @@ def mark(
         "path": path,
         "verdict": "fine" if fine else "must-go",
         "reason": reason,
-        "reviewer": reviewer or whoami(),
     }
     with Client() as client:
         record(client.post(f"/projects/{segment(project)}/attributes/marks", body), as_json)
@@ -89,7 +87,6 @@ def proposal(project: str, as_json: Json = False) -> None:
 def accept(
     project: str,
     reason: Annotated[str, typer.Option(help="Why; for people.")] = "attributes that reviewers marked",
-    author: Annotated[str | None, typer.Option(help="By whom; you.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -102,7 +99,7 @@ def accept(
         if not yes:
             _show(found)
             typer.confirm(f"make it the next version of the profile of {project}?", abort=True, err=True)
-        made = client.post(f"{path}/accept", {"reason": reason, "author": author or whoami()}, replaces=etag)
+        made = client.post(f"{path}/accept", {"reason": reason}, replaces=etag)
     if as_json:
         return show_json(made)
     return out().print(f"{project} has version {made['version']} of its profile", markup=False)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
+from cli import logins
 from cli.failure import Code, Failure
 
 DEFAULT = "http://127.0.0.1:8080"
@@ -18,6 +19,8 @@ Item = dict[str, Any]
 Answer = TypeVar("Answer")
 
 CODES: dict[int, Code] = {
+    401: Code.DENIED,
+    403: Code.DENIED,
     404: Code.NOT_FOUND,
     409: Code.CONFLICT,
     412: Code.CONFLICT,
@@ -26,18 +29,6 @@ CODES: dict[int, Code] = {
     504: Code.UNREACHABLE,
 }
 """HTTP status -> exit code; any other error is 1."""
-
-
-def token() -> str | None:
-    """The reviewer's token, for those who have it: FIONA_API_REVIEWER_TOKEN, or the file that …_FILE names."""
-    if said := os.environ.get("FIONA_API_REVIEWER_TOKEN"):
-        return said
-    if not (path := os.environ.get("FIONA_API_REVIEWER_TOKEN_FILE")):
-        return None
-    try:
-        return Path(path).read_text("utf-8").strip()
-    except OSError as error:
-        raise Failure(f"FIONA_API_REVIEWER_TOKEN_FILE cannot be read: {error.strerror}", Code.USAGE) from error
 
 
 def address() -> str:
@@ -51,9 +42,11 @@ class Client:
     Proxies of the environment are not used: what is asked here may name patients.
     """
 
-    def __init__(self, base: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, base: str | None = None, transport: httpx.BaseTransport | None = None, token: str | None = None
+    ) -> None:
         self.base = base or address()
-        said = token()
+        said = token or logins.token(self.base)
         try:
             self._http = httpx.Client(
                 base_url=self.base,
@@ -165,6 +158,8 @@ class Client:
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:
         given = {key: value for key, value in (params or {}).items() if value is not None}
         answer = self._request(method, path, params=given, **more)
+        if answer.status_code == httpx.codes.UNAUTHORIZED and path != "/api/v1/session":
+            raise Failure(f"{problem(answer)}: `fiona login`, or FIONA_TOKEN", Code.DENIED)
         if not answer.is_success:
             raise Failure(problem(answer), CODES.get(answer.status_code, Code.FAILED))
         return answer

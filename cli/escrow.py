@@ -23,7 +23,7 @@ def export_key(
     to: Annotated[Path, typer.Option(help="The file; it must not be there yet.")],
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Save a project's key, sealed with a passphrase: for the reviewer's role. Keep both, and apart."""
+    """Save a project's key, sealed with a passphrase: for those who manage it. Keep both, and apart."""
     _new(to)
     passphrase = _passphrase(passphrase_file, confirm=True)
     with Client() as client:

@@ -12,6 +12,7 @@ class Code(IntEnum):
     UNREACHABLE = 3
     NOT_FOUND = 4
     CONFLICT = 5
+    DENIED = 6
 
 
 class Failure(Exception):

@@ -14,6 +14,7 @@ from cli import (
     dead,
     deidentify,
     destinations,
+    members,
     pixels,
     profiles,
     projects,
@@ -21,10 +22,13 @@ from cli import (
     redcap,
     rules,
     send,
+    session,
     status,
     studies,
+    tokens,
     transfers,
     up,
+    users,
 )
 from cli.failure import Failure
 from cli.output import remark
@@ -33,12 +37,18 @@ app = typer.Typer(
     name="fiona",
     help="The gateway between clinical imaging and research, from a terminal.\n\n"
     "FIONA_API says where the gateway is (default http://127.0.0.1:8080). Exit codes: 0 done, 1 what was asked "
-    "did not succeed, 2 wrong usage, 3 the gateway cannot be reached, 4 not found, 5 conflict.",
+    "did not succeed, 2 wrong usage, 3 the gateway cannot be reached, 4 not found, 5 conflict, 6 not allowed.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command("up")(up.up)
+app.command("login")(session.login)
+app.command("logout")(session.logout)
+app.command("whoami")(session.whoami)
+app.add_typer(users.app, name="user")
+app.add_typer(members.app, name="member")
+app.add_typer(tokens.app, name="token")
 app.command("send")(send.send)
 app.add_typer(projects.app, name="project")
 app.command("studies")(studies.studies)

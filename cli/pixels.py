@@ -29,7 +29,7 @@ def pixels(
         typer.Option(
             metavar="FOLDER",
             file_okay=False,
-            help="Save texts and pictures of before and after there: for the reviewer's role. They show patients.",
+            help="Save texts and pictures of before and after there: for those who review. They show patients.",
         ),
     ] = None,
     as_json: Json = False,

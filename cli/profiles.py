@@ -1,6 +1,5 @@
 """`fiona profile`: what is removed and what is kept; on files and built-in profiles without a gateway."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated
 
@@ -137,14 +136,13 @@ def set_profile(
     project: str,
     file: File,
     reason: Annotated[str, typer.Option(help="Why; for people.")],
-    author: Annotated[str | None, typer.Option(help="By whom; you.")] = None,
     as_json: Json = False,
 ) -> None:
     """Give a project the next version of its profile; 5 when somebody else has just done so."""
     path = f"/projects/{segment(project)}/profile"
     with Client() as client:
         _, etag = client.marked(path)
-        body = {"content": text(file), "reason": reason, "author": author or whoami()}
+        body = {"content": text(file), "reason": reason}
         made = client.put(path, body, replaces=etag)
     if as_json:
         return show_json(made)
@@ -160,14 +158,6 @@ def versions(project: str, as_json: Json = False) -> None:
     path = f"/projects/{segment(project)}/profile/versions"
     with Client() as client:
         listing(client.items(path), VERSIONS, as_json, f"{project} has a built-in profile")
-
-
-def whoami() -> str:
-    """The name of whoever is at this terminal."""
-    try:
-        return getpass.getuser()[:100]
-    except (KeyError, OSError):
-        return ""
 
 
 def _one(which: str | None, project: str | None) -> None:

@@ -7,7 +7,6 @@ import typer
 from cli.client import Client, Item, segment
 from cli.failure import Code, Failure
 from cli.output import Column, Json, listing, moment, out, record, show_json
-from cli.profiles import whoami
 
 app = typer.Typer(help="Quarantine: list, show, release, repeat, drop, reviews.", no_args_is_help=True)
 Transfer = Annotated[str, typer.Argument(metavar="TRANSFER")]
@@ -17,7 +16,6 @@ Series = Annotated[str | None, typer.Option(metavar="SERIESINSTANCEUID", help="O
 Instances = Annotated[list[str] | None, typer.Argument(metavar="SOPINSTANCEUID", help="These instances.")]
 Every = Annotated[bool, typer.Option("--all", help="Everything of the transfer that waits.")]
 Reason = Annotated[str, typer.Option(help="Why; kept encrypted.")]
-Who = Annotated[str | None, typer.Option(help="Who decides; you.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 
 GROUPS: tuple[Column, ...] = (
@@ -47,7 +45,7 @@ REVIEWS: tuple[Column, ...] = (
     ("Instances", "instances"),
     ("By", "reviewer"),
     ("When", moment("created_at")),
-    ("Reason", lambda item: item["reason"] or "(for the reviewer's role)"),
+    ("Reason", lambda item: item["reason"] or "(for those who review)"),
     ("Then", lambda item: f"{item['next_transfer']} {item['next_state']}" if item["next_transfer"] else ""),
 )
 
@@ -74,7 +72,7 @@ def list_quarantine(
 def show(
     transfer: Transfer,
     instance: Annotated[str | None, typer.Argument(metavar="SOPINSTANCEUID")] = None,
-    value: Annotated[bool, typer.Option("--value", help="What stands there: for the reviewer's role.")] = False,
+    value: Annotated[bool, typer.Option("--value", help="What stands there: for those who review.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what of a transfer is in quarantine and why; one instance, and with --value what stopped it."""
@@ -101,12 +99,11 @@ def release(
     rule: Rule = None,
     series: Series = None,
     every: Every = False,
-    reviewer: Who = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Let pass what was stopped: it is de-identified again without that rule, and sent."""
-    _decide(transfer, "release", _named(instances, rule, series, every), reason, reviewer, yes, as_json)
+    _decide(transfer, "release", _named(instances, rule, series, every), reason, yes, as_json)
 
 
 @app.command()
@@ -117,12 +114,11 @@ def repeat(
     rule: Rule = None,
     series: Series = None,
     every: Every = False,
-    reviewer: Who = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Try again by the profile that the project has now."""
-    _decide(transfer, "repeat", _named(instances, rule, series, every), reason, reviewer, yes, as_json)
+    _decide(transfer, "repeat", _named(instances, rule, series, every), reason, yes, as_json)
 
 
 @app.command()
@@ -133,12 +129,11 @@ def drop(
     rule: Rule = None,
     series: Series = None,
     every: Every = False,
-    reviewer: Who = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Leave it here for good; the source stays in the archive."""
-    _decide(transfer, "drop", _named(instances, rule, series, every), reason, reviewer, yes, as_json)
+    _decide(transfer, "drop", _named(instances, rule, series, every), reason, yes, as_json)
 
 
 @app.command()
@@ -147,7 +142,7 @@ def reviews(
     transfer: Annotated[str | None, typer.Option(metavar="ID", help="Only of this transfer.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List what was decided; with the reasons for the reviewer's role."""
+    """List what was decided; with the reasons for those who review."""
     with Client() as client:
         listing(client.items("/reviews", project=project, transfer=transfer), REVIEWS, as_json, "no reviews")
 
@@ -159,14 +154,12 @@ def _named(instances: list[str] | None, rule: str | None, series: str | None, ev
     return {"instances": instances or None, "rule": rule, "series": series, "all": every or None}
 
 
-def _decide(
-    transfer: str, decision: str, named: Item, reason: str, reviewer: str | None, yes: bool, as_json: bool
-) -> None:
+def _decide(transfer: str, decision: str, named: Item, reason: str, yes: bool, as_json: bool) -> None:
     with Client() as client:
         if not yes:
             waiting = _waiting(client, transfer, named)
             typer.confirm(f"{decision} {waiting} instances of {transfer}?", abort=True, err=True)
-        body = {"decision": decision, "reason": reason, "reviewer": reviewer or whoami(), **named}
+        body = {"decision": decision, "reason": reason, **named}
         made = client.post(f"/transfers/{segment(transfer)}/reviews", body)
     if as_json:
         return show_json(made)

@@ -12,6 +12,14 @@ from shared.store import Store
 pytest_plugins = ["tests.components.fixtures"]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def nobody_is_signed_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What whoever runs the tests has saved by `fiona login` is none of theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def pynetdicom_as_it_was() -> Iterator[None]:
     """A receiver in this process sets what holds for all of pynetdicom."""

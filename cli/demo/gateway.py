@@ -17,6 +17,7 @@ from cli.failure import Failure
 READY_SECONDS = 60
 STOP_SECONDS = 30
 HOST = "127.0.0.1"
+ADMINISTRATOR = "admin"
 
 
 class GatewayFailed(Exception):
@@ -55,11 +56,22 @@ class Gateway:
     ports: Ports
     log: Path
     process: "subprocess.Popen[bytes]"
+    token_file: Path
 
     @property
     def url(self) -> str:
         """Its REST interface."""
         return f"http://{HOST}:{self.ports.http}"
+
+    @property
+    def token(self) -> str:
+        """What the first administrator may be asked as."""
+        return self.token_file.read_text("utf-8").strip()
+
+    @property
+    def password_file(self) -> Path:
+        """What the first administrator signs in with."""
+        return self.token_file.with_name(f"{ADMINISTRATOR}.password")
 
     def check(self) -> None:
         """GatewayFailed when it has ended."""
@@ -79,6 +91,26 @@ class Gateway:
                 time.sleep(0.2)
         raise GatewayFailed(f"the gateway is not ready after {READY_SECONDS} s; its log is {self.log}\n{self._tail()}")
 
+    def let_in(self, environment: Mapping[str, str]) -> None:
+        """Make the first administrator, or a new token when the one of the last time is good for nothing any more."""
+        if self.token_file.exists() and self._good():
+            return
+        files = ["--password-file", str(self.password_file), "--token-file", str(self.token_file)]
+        done = subprocess.run(
+            [sys.executable, "-m", "services.api.people", ADMINISTRATOR, "--everything", "--recover", *files],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise GatewayFailed(f"no administrator could be made: {done.stderr.strip()}")
+
+    def _good(self) -> bool:
+        with suppress(Failure), Client(self.url, token=self.token) as client:
+            return bool(client.get("/session"))
+        return False
+
     def _tail(self) -> str:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-8:])
 
@@ -89,18 +121,20 @@ def running(data: Path, ports: Ports, environment: Mapping[str, str]) -> Iterato
     ports.check()
     log = data.with_name(f"{data.name}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**environment, "FIONA_DATA": str(data.absolute()), "PYTHONPATH": os.pathsep.join(sys.path)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "services"],
-            env={**environment, "FIONA_DATA": str(data.absolute()), "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        gateway = Gateway(ports, log, process)
+        gateway = Gateway(ports, log, process, data / f"{ADMINISTRATOR}.token")
         gateway.wait_until_ready()
+        gateway.let_in(environment)
         yield gateway
     finally:
         _end(process)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from cli.client import Client
-from cli.demo.gateway import Ports, running
+from cli.demo.gateway import ADMINISTRATOR, Ports, running
 from cli.demo.setting import DESTINATION, PROJECT, set_up
 from cli.output import out, remark
 
@@ -14,7 +14,7 @@ def serve(data: Path) -> int:
     """Serve until Ctrl-C; the environment's FIONA_… settings hold."""
     ports = Ports.from_environment()
     with running(data, ports, os.environ) as gateway:
-        with Client(gateway.url) as client:
+        with Client(gateway.url, token=gateway.token) as client:
             set_up(client)
         api = "" if ports.http == 8080 else f"FIONA_API={gateway.url} "
         out().print(
@@ -24,9 +24,11 @@ def serve(data: Path) -> int:
             f"  store     {data}\n"
             f"  log       {gateway.log}\n"
             f"  project   {PROJECT}, to the folder {data / 'outbox' / DESTINATION}\n"
-            f"try:  {api}.venv/bin/fiona send DIR --project {PROJECT} --participant DEMO001\n"
-            f"      {api}.venv/bin/fiona studies\n"
-            f"      {api}.venv/bin/fiona transfers --watch",
+            f"  sign in   {ADMINISTRATOR}, the password is in {gateway.password_file}\n"
+            f"  terminal  export {api}FIONA_TOKEN_FILE={gateway.token_file.absolute()}\n"
+            f"try:  .venv/bin/fiona send DIR --project {PROJECT} --participant DEMO001\n"
+            f"      .venv/bin/fiona studies\n"
+            f"      .venv/bin/fiona transfers --watch",
             markup=False,
         )
         try:

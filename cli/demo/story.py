@@ -44,7 +44,7 @@ def tell(data: Path, bundled_only: bool) -> int:
         f"store {data}\n(a series counts as whole after {QUIET_SECONDS} quiet seconds here; the default is 15)",
         markup=False,
     )
-    with running(data, ports, environment()) as gateway, Client(gateway.url) as client:
+    with running(data, ports, environment()) as gateway, Client(gateway.url, token=gateway.token) as client:
         set_up(client)
         offered, skipped = corpus(bundled_only)
         _say_what(offered)

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
+
+EVERY_PROJECT: Final = "*"
+"""The project of a membership that holds in all of them; no project can be called so."""
 
 
 class SystemRole(StrEnum):
@@ -25,6 +28,18 @@ class ProjectRole(StrEnum):
     CONTROLLER = "controller"
 
 
+class Scope(StrEnum):
+    """What a token is for; its owner's rights of the moment go with it, and never more."""
+
+    READ = "read"
+    WRITE = "write"
+    REVIEW = "review"
+    OPERATE = "operate"
+    ADMIN = "admin"
+    AUDIT = "audit"
+    STORE = "dicom:store"
+
+
 @dataclass(frozen=True)
 class Actor:
     """Somebody who was recognised; `sites` are the data access groups of a project one is bound to (none: all)."""
@@ -33,6 +48,21 @@ class Actor:
     system: frozenset[SystemRole] = frozenset()
     projects: Mapping[str, frozenset[ProjectRole]] = field(default_factory=dict)
     sites: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    scopes: frozenset[Scope] | None = None
+    """Of the token that was presented; None: signed in, so all."""
+
+    @property
+    def kind(self) -> str:
+        """Whether it is a person, or a program with a token of theirs; empty: nobody."""
+        return ("person" if self.scopes is None else "token") if self.name else ""
+
+    def roles_in(self, project: str) -> frozenset[ProjectRole]:
+        """What one is in a project, by a membership there or in all of them."""
+        return self.projects.get(project, frozenset()) | self.projects.get(EVERY_PROJECT, frozenset())
+
+    def sites_in(self, project: str) -> frozenset[str]:
+        """The data access groups one is bound to in a project; none: all."""
+        return frozenset() if self.projects.get(EVERY_PROJECT) else self.sites.get(project, frozenset())
 
 
 NOBODY = Actor("")

@@ -8,9 +8,11 @@ from fastapi.routing import APIRoute
 
 from services.api import etags, problems
 from services.api.guard import Guard
+from services.api.people.enforcing import permitted
+from services.api.people.passwords import Passwords
+from services.api.people.signing_in import Door
 from services.api.recorder import Recorder, recorded
 from services.api.resources import ROUTERS
-from services.api.role import Role
 from services.api.settings import ApiSettings
 from services.api.stow import routes as stow
 from shared.audit import Spool
@@ -24,18 +26,18 @@ DESCRIPTION = """\
 A gateway between clinical imaging and research: what has arrived, to whom it belongs, how far it has come.
 
 Lists take `limit` and `offset`. Every error is a problem (RFC 9457). Searches by identity are POSTs: no name,
-patient id or accession number belongs into a URL. There is no authentication yet: whoever reaches the port may
-do everything but what is for the reviewer's role, which a bearer token proves. Beside this there are `/livez`,
-`/readyz` and `/metrics`.
+patient id or accession number belongs into a URL. Programs present a bearer token; pages sign in, and say with
+whatever changes something the X-CSRF-Token that the session told them. Beside this there are `/livez`, `/readyz` and
+`/metrics`.
 """
 EVERYWHERE = (
-    "malformed-request",
-    "invalid-request",
-    "too-large",
-    "internal-error",
-    "database-unavailable",
-    "audit-unavailable",
+    *("malformed-request", "not-signed-in", "forbidden", "csrf-token-missing", "cross-site"),
+    *("invalid-request", "too-large", "internal-error", "database-unavailable", "audit-unavailable"),
 )
+SECURITY: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an API token, or a program's session"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-fiona", "description": "a page's session"},
+}
 
 
 def create_app(context: Context, journal: Journal, settings: ApiSettings | None = None) -> FastAPI:
@@ -43,7 +45,8 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     settings = settings or ApiSettings()
     app = build()
     app.state.context = context
-    app.state.role = Role(settings.reviewer_token)
+    app.state.settings = settings
+    app.state.door = Door(settings, Passwords(settings.password_kib, settings.password_rounds))
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
     app.add_middleware(Guard, settings=settings)
@@ -62,7 +65,7 @@ def build() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name,
         responses=problems.documented(*EVERYWHERE),
-        dependencies=[Depends(recorded)],
+        dependencies=[Depends(permitted), Depends(recorded)],
     )
     problems.install(app)
     etags.install(app)
@@ -97,6 +100,8 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     described = problems.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
     models.update(described.pop("$defs"))
     models["ProblemDetails"] = described
+    schema["components"]["securitySchemes"] = SECURITY
+    schema["security"] = [{name: []} for name in SECURITY]
     for unused in ("HTTPValidationError", "ValidationError"):
         models.pop(unused, None)
     return schema

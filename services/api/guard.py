@@ -1,7 +1,7 @@
-"""Around every request: who may ask at all, how much may be sent, what no answer may lack, what is counted.
+"""Around every request: whether it is meant for us, how much may be sent, what no answer may lack, what is counted.
 
-Without authentication the danger on loopback is a page in somebody's browser: it can reach the port under a
-name of its own (so foreign Host names are refused) or post across sites (so those are refused, too).
+A page in somebody's browser can reach the port under a name of its own (so names that are not ours are refused: on
+loopback STOW-RS needs no token) or post across sites (so that is refused, too).
 """
 
 from time import perf_counter
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.metrics import REQUESTS, SECONDS
 from services.api.problems import Problem, answer, from_exception
-from services.api.settings import ApiSettings, is_loopback
+from services.api.settings import ApiSettings
 from shared.log import logger
 
 log = logger("api")
@@ -61,8 +61,8 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
         name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
-        if not self._settings.trusted_network and not is_loopback(name):
-            raise Problem("foreign-host", "without authentication, only loopback names are answered")
+        if not self._settings.answers_to(name):
+            raise Problem("foreign-host", "FIONA_API_PUBLIC_URL and FIONA_API_NAMES say what it is called")
         if headers.get("sec-fetch-site") == "cross-site":
             raise Problem("cross-site")
         length = headers.get("content-length", "")

@@ -1,5 +1,6 @@
 """What routes ask for: the process's context and, by type, what a request must look like."""
 
+import re
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -11,7 +12,7 @@ from shared.service import Context
 from shared.store import valid_uid
 
 
-def _context(request: Request) -> Context:
+def context_of(request: Request) -> Context:
     """STOW-RS does not ask for it: what it takes goes to the journal, with or without a database."""
     context: Context = request.app.state.context
     if not context.database.migrated:
@@ -19,7 +20,7 @@ def _context(request: Request) -> Context:
     return context
 
 
-Ctx = Annotated[Context, Depends(_context)]
+Ctx = Annotated[Context, Depends(context_of)]
 """The process's context."""
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="at most so many items")]
@@ -74,6 +75,14 @@ Line = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 Prose = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
 """What a person has to say."""
+
+Site = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)]
+"""The name of a data access group."""
+
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
+
+Login = Annotated[str, Field(max_length=64, pattern=f"^{LOGIN.pattern}$")]
+"""What an account is called: lower-case, so that nobody is another by a capital."""
 
 Identity = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,36}$")]
 """An id that this gateway has given."""

@@ -101,17 +101,18 @@ class Recording:
     def _record(self, status: int | None) -> Record:
         actor: Actor = self._scope["state"].get("actor", NOBODY)
         client = self._scope.get("client")
+        address = self._scope["state"].get("caller") or (client[0] if client else "")
         facts = self._facts(status)
         return Record(
             id=self._id,
             at=self._at,
             actor=actor.name[:100],
-            actor_kind=getattr(actor, "kind", ""),
+            actor_kind=actor.kind,
             operation=self._operation[:64],
             method=self._scope["method"][:8],
             outcome=_outcome(status),
             status=status,
-            address=str(client[0])[:64] if client else "",
+            address=str(address)[:64],
             project=facts.project,
             study_instance_uid=facts.study,
             participant=facts.participant,

@@ -8,7 +8,7 @@ from contextlib import suppress
 import uvicorn
 
 from services.api.app import create_app
-from services.api.settings import ApiSettings
+from services.api.settings import ApiSettings, is_loopback
 from shared.journal import Journal, Publisher
 from shared.log import logger
 from shared.service import Context
@@ -42,15 +42,17 @@ async def serve(context: Context, ready: Callable[[], None]) -> None:
         lifespan="off",
         # Whoever is in front may say anything: the peer is who connects.
         proxy_headers=False,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
     server = Server(config, ready)
     serving = asyncio.create_task(server._serve([listening]), name="http")
     publishing = asyncio.create_task(publisher.run(), name="publisher")
     host, port = listening.getsockname()[:2]
-    log.info("listening", host=host, port=port, trusted_network=settings.trusted_network)
-    if settings.trusted_network:
-        log.warning("no authentication: whoever reaches the port may do everything", host=host, port=port)
+    log.info("listening", host=host, port=port, tls=settings.tls_certificate is not None)
+    if not is_loopback(host) and not settings.speaks_tls:
+        log.warning("passwords and names of patients go over this address without TLS", host=host, port=port)
     try:
         with suppress(asyncio.CancelledError):
             await asyncio.wait([serving, publishing], return_when=asyncio.FIRST_COMPLETED)

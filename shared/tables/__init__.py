@@ -30,6 +30,7 @@ from shared.tables.life import (
 )
 from shared.tables.mail import Mail
 from shared.tables.participants import AutoId, AutoIdCounter, Participant
+from shared.tables.people import Account, ApiToken, Membership, PasswordReset, SignInTally, WebSession
 from shared.tables.redcap import (
     RedcapDifference,
     RedcapInstance,
@@ -53,6 +54,8 @@ from shared.tables.vault import VaultKey
 
 __all__ = [
     "AccessRequest",
+    "Account",
+    "ApiToken",
     "Application",
     "Assignment",
     "Association",
@@ -74,8 +77,10 @@ __all__ = [
     "InstanceConflict",
     "KeptAttribute",
     "Mail",
+    "Membership",
     "OutboxEntry",
     "Participant",
+    "PasswordReset",
     "Patient",
     "PatientIdentity",
     "Project",
@@ -94,9 +99,11 @@ __all__ = [
     "RoutingRule",
     "SentInstance",
     "Series",
+    "SignInTally",
     "Study",
     "StudyIdentity",
     "Transfer",
     "TransferPart",
     "VaultKey",
+    "WebSession",
 ]

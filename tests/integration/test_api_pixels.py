@@ -14,7 +14,8 @@ from shared.database import Database
 from shared.events import TransferRequested
 from shared.log import configure
 from shared.tables import Transfer, TransferPart
-from tests.unit.api.support import TOKEN, Api, assignment, kind, running
+from tests.people import MANAGER
+from tests.unit.api.support import Api, assignment, kind, running
 
 STUDY, SERIES = "1.2.3", "1.2.3.1"
 READ = Findings(
@@ -30,7 +31,7 @@ CLEAN = Findings(read=1)
 
 @pytest.fixture
 async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running(database, tmp_path / "store", reviewer_token=TOKEN) as api:
+    async with running(database, tmp_path / "store") as api:
         taken = assignment(STUDY, "ABCD-study")
         await api.add(
             taken,
@@ -87,12 +88,12 @@ async def test_what_is_for_the_role(api: Api) -> None:
     configure(stream=stream)
     path = "/transfers/t1/pixels/2.25.1"
     for ending in ("texts", "before.png"):
-        assert kind(await api.get(f"{path}/{ending}")) == "reviewer-only"
-        assert kind(await api.reviewing("GET", f"/transfers/t1/pixels/2.25.2/{ending}")) == "unknown-picture"
+        assert kind(await api.by(MANAGER, "GET", f"{path}/{ending}")) == "forbidden"
+        assert kind(await api.get(f"/transfers/t1/pixels/2.25.2/{ending}")) == "unknown-picture"
     assert "shown" not in stream.getvalue()
-    texts = (await api.reviewing("GET", f"{path}/texts")).json()
+    texts = (await api.get(f"{path}/texts")).json()
     assert [box["text"] for box in texts["frames"][0]["boxes"]] == ["DOE JANE", "0042"]
-    assert (await api.reviewing("GET", f"{path}/before.png")).content == b"\x89PNG before"
+    assert (await api.get(f"{path}/before.png")).content == b"\x89PNG before"
     assert stream.getvalue().count("hidden pixels shown") == 2
     assert "DOE" not in stream.getvalue()
 
@@ -100,4 +101,4 @@ async def test_what_is_for_the_role(api: Api) -> None:
 async def test_another_key(api: Api) -> None:
     sealed = api.context.store / f"{api.context.store.findings('t1', SERIES, 1, '2.25.1')}.sealed"
     sealed.write_bytes(Vault(b"another master key for tests").encrypt("{}"))
-    assert kind(await api.reviewing("GET", "/transfers/t1/pixels/2.25.1/texts")) == "wrong-key"
+    assert kind(await api.get("/transfers/t1/pixels/2.25.1/texts")) == "wrong-key"

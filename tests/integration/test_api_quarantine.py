@@ -19,7 +19,8 @@ from shared.tables import (
     Transfer,
     TransferPart,
 )
-from tests.unit.api.support import TOKEN, Api, assignment, dicom, kind, running, series_rows, study_rows
+from tests.people import MANAGER, TESTER
+from tests.unit.api.support import Api, assignment, dicom, kind, running, series_rows, study_rows
 
 PROJECT = "ABCD-study"
 STUDY, FIRST, SECOND = "1.2.3", "1.2.3.1", "1.2.3.2"
@@ -28,7 +29,7 @@ SECRET = "Doe^Jane told us"
 
 @pytest.fixture
 async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
-    async with running(database, tmp_path / "store", reviewer_token=TOKEN) as api:
+    async with running(database, tmp_path / "store") as api:
         await api.project()
         await with_transfer(api, "t1")
         await api.add(
@@ -89,8 +90,8 @@ def quarantined(
 
 
 async def decide(api: Api, transfer: str = "t1", decision: str = "release", **named: Any) -> Any:
-    body = {"decision": decision, "reason": SECRET, "reviewer": "k.olsen", **named}
-    return await api.reviewing("POST", f"/transfers/{transfer}/reviews", body)
+    body = {"decision": decision, "reason": SECRET, **named}
+    return await api.post(f"/transfers/{transfer}/reviews", body)
 
 
 async def test_what_is_there(api: Api) -> None:
@@ -153,7 +154,7 @@ async def test_a_release(api: Api) -> None:
     made = await decide(api, rule="text-in-pixels")
     assert made.status_code == 201, made.text
     review = made.json()
-    assert (review["instances"], review["rules"], review["reason"]) == (3, {"text-in-pixels": 3}, None)
+    assert (review["instances"], review["rules"], review["reason"]) == (3, {"text-in-pixels": 3}, SECRET)
     [event] = await api.owed()
     assert event == QuarantineReviewed(review=review["id"], transfer="t1", decision="release", instances=3)
     decided = (await api.get("/quarantine", state="decided", review=review["id"])).json()
@@ -177,10 +178,10 @@ async def test_reasons_are_for_the_role(api: Api) -> None:
         ),
     )  # fmt: skip
     for path in ("/reviews", f"/reviews?project={PROJECT}", "/reviews?transfer=t1", f"/reviews/{identity}"):
-        for answer, reason in ((await api.get(path), None), (await api.reviewing("GET", path), SECRET)):
+        for answer, reason in ((await api.by(MANAGER, "GET", path), None), (await api.get(path), SECRET)):
             said = answer.json()
             item = said["items"][0] if "items" in said else said
-            assert (item["reason"], item["reviewer"], item["instances"]) == (reason, "k.olsen", 5)
+            assert (item["reason"], item["reviewer"], item["instances"]) == (reason, TESTER, 5)
             assert (item["next_transfer"], item["next_state"]) == ("t2", "sending")
     assert (await api.get("/reviews", project="OTHER")).json() == {"items": [], "total": 0}
     assert kind(await api.get("/reviews/none")) == "unknown-review"
@@ -240,13 +241,11 @@ async def test_where_nothing_can_be_decided(api: Api) -> None:
     assert (await decide(api, decision="drop", all=True)).status_code == 201
 
 
-async def test_where_the_role_exists_only_it_releases(api: Api) -> None:
-    body = {"decision": "release", "reason": "x", "rule": "text-in-pixels"}
-    assert kind(await api.post("/transfers/t1/reviews", body)) == "reviewer-only"
-    assert (await api.post("/transfers/t1/reviews", body | {"decision": "repeat"})).status_code == 201
-    async with running(api.context.database, api.context.store.root / "other") as without:
-        answer = await without.post("/transfers/t1/reviews", body | {"rule": "gate-name"})
-        assert answer.status_code == 201
+async def test_only_those_who_review_decide(api: Api) -> None:
+    body = {"decision": "repeat", "reason": "x", "rule": "text-in-pixels"}
+    assert kind(await api.by(MANAGER, "POST", "/transfers/t1/reviews", body)) == "forbidden"
+    assert kind(await api.post("/transfers/t1/reviews", body | {"reviewer": "somebody else"})) == "invalid-request"
+    assert (await api.post("/transfers/t1/reviews", body)).json()["reviewer"] == TESTER
 
 
 async def test_the_value(api: Api) -> None:
@@ -272,7 +271,7 @@ async def test_the_value(api: Api) -> None:
     )
     stream = io.StringIO()
     configure(stream=stream)
-    shown = await api.reviewing("GET", path.format(f"{SECOND}.1"))
+    shown = await api.get(path.format(f"{SECOND}.1"))
     assert shown.json() == {
         "sop_instance_uid": f"{SECOND}.1", "rule": "gate-name", "where": "(0008,103E)", "remark": None,
         "keyword": "SeriesDescription", "vr": "LO", "value": "knee DOE", "whole": True,
@@ -280,9 +279,9 @@ async def test_the_value(api: Api) -> None:
     assert "quarantined value shown" in stream.getvalue()
     assert "(0008,103E)" in stream.getvalue()
     assert "DOE" not in stream.getvalue()
-    assert kind(await api.get(path.format(f"{SECOND}.1"))) == "reviewer-only"
-    assert kind(await api.reviewing("GET", path.format(f"{SECOND}.2"))) == "file-gone"
+    assert kind(await api.by(MANAGER, "GET", path.format(f"{SECOND}.1"))) == "forbidden"
+    assert kind(await api.get(path.format(f"{SECOND}.2"))) == "file-gone"
     store.write(store.instance(STUDY, f"{SECOND}.2"), b"no DICOM")
-    said = (await api.reviewing("GET", path.format(f"{SECOND}.2"))).json()
+    said = (await api.get(path.format(f"{SECOND}.2"))).json()
     assert (said["value"], said["remark"]) == (None, "the rule is about the file as a whole")
-    assert kind(await api.reviewing("GET", path.format("9.9"))) == "unknown-quarantined-instance"
+    assert kind(await api.get(path.format("9.9"))) == "unknown-quarantined-instance"

@@ -578,7 +578,7 @@ async def test_a_page_of_ten_thousand_studies_costs_a_fixed_number_of_queries(ap
         statements.clear()
         page = (await api.get("/studies", limit=100, **query)).json()
         assert len(page["items"]) == 100
-        assert len(statements) <= 3, statements
+        assert len(statements) <= 5, "two of them to know who asks"
     assert page["total"] == 5000
     async with database.reading() as session:
         assert len((await session.scalars(select(Study.study_instance_uid))).all()) == 10_000

@@ -23,7 +23,8 @@ from shared.tables import Instance, Transfer, TransferPart
 from tests.integration.test_api_attributes import KVP, kept
 from tests.integration.test_api_quarantine import quarantined
 from tests.integration.test_api_server import make_project, put, served
-from tests.unit.api.support import KEY, TOKEN, assignment, dicom, series_rows, study_rows
+from tests.people import MANAGER, TOKEN
+from tests.unit.api.support import KEY, assignment, dicom, series_rows, study_rows
 
 PROJECT, STUDY, SERIES = "ABCD-study", "1.2.3", "1.2.3.1"
 MINE = "name: mine\nbase: basic\nattributes:\n  StudyDescription: clean\n"
@@ -52,7 +53,7 @@ async def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     """An api with a project, a transfer of it in quarantine, and pixels that were read."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}"
     store, vault = Store(tmp_path / "store"), Vault(KEY.encode())
-    monkeypatch.setenv("FIONA_API_REVIEWER_TOKEN", TOKEN)
+    monkeypatch.setenv("FIONA_TOKEN", TOKEN)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     configure(stream=io.StringIO())
     async with served(url, store.root, monkeypatch, api_service) as client:
@@ -117,7 +118,7 @@ async def test_quarantine(fiona: Fiona, monkeypatch: pytest.MonkeyPatch) -> None
     assert "truncated: it cannot be read whole" in fiona.err
     assert await fiona(*release, "--rule", "gate-name") == 1, "nobody is there to say yes"
     assert "release 1 instances of t1?" in fiona.err
-    made = await fiona.json(*release, "--rule", "gate-name", "--yes", "--reviewer", "k.olsen")
+    made = await fiona.json(*release, "--rule", "gate-name", "--yes")
     assert (made["instances"], made["reviewer"]) == (1, "k.olsen")
     assert await fiona(*release, f"{SERIES}.1", "--yes") == 5
     assert await fiona("quarantine", "drop", "t1", "--reason", "a torn file", "--all", "--yes") == 0
@@ -129,11 +130,12 @@ async def test_quarantine(fiona: Fiona, monkeypatch: pytest.MonkeyPatch) -> None
     assert await fiona("quarantine", "reviews", "--transfer", "t1") == 0
     assert "a phantom" in fiona.out
 
-    monkeypatch.setenv("FIONA_API_REVIEWER_TOKEN", "another token, as long")
-    assert await fiona("quarantine", "show", "t1", f"{SERIES}.1", "--value") == 1
-    assert "the token is not the reviewer's" in fiona.err
-    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN")
-    assert await fiona("quarantine", "show", "t1", f"{SERIES}.1", "--value") == 1
+    monkeypatch.setenv("FIONA_TOKEN", "another token, as long")
+    assert await fiona("quarantine", "show", "t1", f"{SERIES}.1", "--value") == 6
+    assert "fiona login" in fiona.err
+    monkeypatch.setenv("FIONA_TOKEN", MANAGER)
+    assert await fiona("quarantine", "show", "t1", f"{SERIES}.1", "--value") == 6
+    assert "You may not do this" in fiona.err
     assert [each["reason"] for each in await fiona.json("quarantine", "reviews")] == [None, None]
 
 
@@ -148,8 +150,8 @@ async def test_pixels(fiona: Fiona, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (folder / "2.25.1.before.png").read_bytes() == b"\x89PNG before"
     assert "DOE JANE" in (folder / "2.25.1.texts.json").read_text()
     assert await fiona("pixels", "none") == 4
-    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN")
-    assert await fiona("pixels", "t1", "--save", tmp_path / "other") == 1
+    monkeypatch.setenv("FIONA_TOKEN", MANAGER)
+    assert await fiona("pixels", "t1", "--save", tmp_path / "other") == 6
     assert not list((tmp_path / "other").glob("*"))
 
 

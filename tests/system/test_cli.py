@@ -44,6 +44,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with pytest.MonkeyPatch.context() as patch, running(data, ports, inherited | settings) as made:
         for variable, value in settings.items():
             patch.setenv(variable, value)
+        patch.setenv("FIONA_TOKEN", made.token)
         assert run(["destination", "add", "research", "folder"]) == 0
         assert run(["project", "add", PROJECT, "--destination", "research", "--participants", r"SUBJ\d\d|\dCT\d"]) == 0
         yield made

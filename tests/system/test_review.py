@@ -19,7 +19,6 @@ from tests.components.process import free_port
 from tests.studies import ct_study
 
 PROJECT = "REVIEWED"
-TOKEN = "the reviewer's token"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         "FIONA_DATA": str(data),
         "FIONA_API": f"http://127.0.0.1:{ports.http}",
         "FIONA_API_PORT": str(ports.http),
-        "FIONA_API_REVIEWER_TOKEN": TOKEN,
         "FIONA_RECEIVER_PORT": str(ports.dicom),
         "FIONA_INDEXER_QUIET_SECONDS": "1",
         "FIONA_ANONYMIZER_WORKERS": "1",
@@ -39,6 +37,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with pytest.MonkeyPatch.context() as patch, running(data, ports, inherited | settings) as made:
         for variable, value in settings.items():
             patch.setenv(variable, value)
+        patch.setenv("FIONA_TOKEN", made.token)
         assert run(["destination", "add", "research", "folder"]) == 0
         assert run(["project", "add", PROJECT, "--destination", "research"]) == 0
         yield made
@@ -151,6 +150,6 @@ def test_pixels_are_read_and_shown_to_the_role(
     said = (tmp_path / "look" / f"{image.SOPInstanceUID}.texts.json").read_text()
     assert "HANSEN" in said.upper()
     assert (tmp_path / "look" / f"{image.SOPInstanceUID}.before.png").read_bytes().startswith(b"\x89PNG")
-    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN")
-    assert fiona("pixels", transfer["id"], "--save", tmp_path / "other") == 1
-    assert "reviewer" in capsys.readouterr().err
+    monkeypatch.delenv("FIONA_TOKEN")
+    assert fiona("pixels", transfer["id"], "--save", tmp_path / "other") == 6
+    assert "fiona login" in capsys.readouterr().err

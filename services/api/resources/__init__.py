@@ -1,6 +1,7 @@
 """One module per resource: its models, its queries, its routes."""
 
 from services.api.resources import (
+    accounts,
     assignments,
     attributes,
     audit,
@@ -10,6 +11,7 @@ from services.api.resources import (
     dead,
     destinations,
     escrow,
+    members,
     pixels,
     profiles,
     project_profiles,
@@ -21,11 +23,17 @@ from services.api.resources import (
     reviews,
     rules,
     series,
+    session,
     studies,
+    tokens,
     transfers,
 )
 
 ROUTERS = (
+    session.router,
+    accounts.router,
+    members.router,
+    tokens.router,
     studies.router,
     series.router,
     assignments.router,

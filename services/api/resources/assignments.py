@@ -14,16 +14,19 @@ from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Who
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, EventName, Participant, ProjectName, Uid
+from services.api.permissions import sees
 from services.api.problems import Problem, documented
 from services.api.resources.projects import check_participation, get_project
+from services.api.sight import find_study, within
 from shared.bus import Message
 from shared.crypto import Vault
 from shared.events import StudyAssigned
 from shared.ledger import add
 from shared.registry.projects import open_for_transfers, today
-from shared.tables import Assignment, InboxEntry, Study
+from shared.tables import Assignment, InboxEntry
 from shared.topology import queue
 
 router = APIRouter(tags=["assignments"])
@@ -95,11 +98,10 @@ def given_out(vault: Vault, identity: UUID) -> bool:
         ),
     },
 )
-async def assign(context: Ctx, uid: Uid, wish: AssignmentRequest, response: Response) -> AssignmentState:
+async def assign(context: Ctx, who: Who, uid: Uid, wish: AssignmentRequest, response: Response) -> AssignmentState:
     """Taken down durably and handed to the router; ask for the id to see what it said."""
     async with context.database.session() as session:
-        if await session.get(Study, uid) is None:
-            raise Problem("unknown-study")
+        await find_study(session, who, uid)
         project = await get_project(session, wish.project)
         in_force = await session.scalar(
             select(Assignment).where(
@@ -136,10 +138,12 @@ async def assign(context: Ctx, uid: Uid, wish: AssignmentRequest, response: Resp
     summary="How far an assignment is",
     responses=documented("unknown-assignment"),
 )
-async def show_assignment(context: Ctx, identity: UUID) -> AssignmentState:
+async def show_assignment(context: Ctx, who: Who, identity: UUID) -> AssignmentState:
     """Pending until the router has it; then in force or refused."""
     async with context.database.reading() as session:
         row = await session.get(Assignment, str(identity))
+        if row is not None and not within(row.project, sees("show_assignment", who)):
+            raise Problem("unknown-assignment")
         if row is not None:
             return _state(row)
         if not given_out(context.vault, identity):

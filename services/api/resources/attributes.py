@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, and_, distinct, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
-from services.api.needs import Ctx, Limit, Line, Offset, ProjectName, Prose
+from services.api.needs import Ctx, Limit, Offset, ProjectName, Prose
+from services.api.permissions import reviews
 from services.api.problems import Problem, documented
 from services.api.resources.projects import get_project
-from services.api.role import HasRole
 from shared.crypto import Vault
 from shared.tables import AttributeMark, KeptAttribute
 from shared.tables.base import now
@@ -75,7 +76,7 @@ class MarkItem(Shape):
     model_config = example(**MARK)
     verdict: Verdict
     reviewer: str
-    reason: str | None = Field(description="for the reviewer's role; null for others")
+    reason: str | None = Field(description="for those who review; null for others")
     created_at: datetime
 
 
@@ -97,11 +98,10 @@ class AttributeItem(Shape):
 class NewMark(Shape):
     """What a reviewer says of an attribute."""
 
-    model_config = example(path="(0008,103E)", verdict="must-go", reason="names of wards", reviewer="k.olsen")
+    model_config = example(path="(0008,103E)", verdict="must-go", reason="names of wards")
     path: AttributePath
     verdict: Verdict = Field(description="must-go: to be removed, at every depth; fine: looked at, may stay")
     reason: Prose = Field(description="kept encrypted: people write names")
-    reviewer: Line = ""
 
 
 class MarkedAttribute(MarkItem):
@@ -115,12 +115,12 @@ class MarkedAttribute(MarkItem):
 @router.get(
     "/projects/{name}/attributes",
     summary="The attributes that are left in a project",
-    responses=documented("unknown-project", "reviewer-only"),
+    responses=documented("unknown-project"),
 )
 async def list_attributes(
     context: Ctx,
     name: ProjectName,
-    has_role: HasRole,
+    who: Who,
     vr: Annotated[str | None, Query(pattern=r"^[A-Z]{2}$")] = None,
     mark: Annotated[MarkState, Query(description="what reviewers said of it")] = "all",
     sort: Annotated[Sort, Query(description="by path, or the greatest first")] = "path",
@@ -129,16 +129,16 @@ async def list_attributes(
 ) -> Page[AttributeItem]:
     """With their most frequent values; kept up to date as transfers happen."""
     search = AttributeSearch(vr=vr, mark=mark, sort=sort)
-    return await search_attributes(context, name, has_role, search, limit, offset)
+    return await search_attributes(context, who, name, search, limit, offset)
 
 
 @router.post(
     "/projects/{name}/attributes/search",
     summary="Attributes of a project by keyword, tag or value",
-    responses=documented("unknown-project", "reviewer-only"),
+    responses=documented("unknown-project"),
 )
 async def search_attributes(
-    context: Ctx, name: ProjectName, has_role: HasRole, search: AttributeSearch, limit: Limit = 100, offset: Offset = 0
+    context: Ctx, who: Who, name: ProjectName, search: AttributeSearch, limit: Limit = 100, offset: Offset = 0
 ) -> Page[AttributeItem]:
     """A search for a value is a POST: it may be a name that should not be there."""
     where = _where(name, search)
@@ -171,7 +171,7 @@ async def search_attributes(
         rows = (await session.execute(page)).all()
         paths = [row.path for row in rows]
         values = await _values(session, name, paths)
-        marks = await _marks(session, context.vault if has_role else None, name, paths)
+        marks = await _marks(session, context.vault if reviews(who, name) else None, name, paths)
     items = [AttributeItem(**row._asdict(), values=values.get(row.path, []), mark=marks.get(row.path)) for row in rows]
     return Page(items=items, total=total)
 
@@ -210,13 +210,13 @@ async def list_values(
     summary="Say of an attribute that it must go, or that it is fine",
     responses=documented("unknown-project", "unknown-attribute"),
 )
-async def mark_attribute(context: Ctx, name: ProjectName, wish: NewMark) -> MarkedAttribute:
+async def mark_attribute(context: Ctx, who: Who, name: ProjectName, wish: NewMark) -> MarkedAttribute:
     """The last word counts. It changes nothing by itself: it is part of what is proposed for the profile."""
     values = {
         "project": name,
         "path": wish.path,
         "verdict": wish.verdict,
-        "reviewer": wish.reviewer,
+        "reviewer": who.name,
         "reason": context.vault.encrypt(wish.reason),
         "created_at": now(),
     }

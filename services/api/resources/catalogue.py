@@ -11,7 +11,10 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Actor
 from services.api.answers import Page, Shape, example
+from services.api.permissions import sees
+from services.api.sight import sees_identity, studies_in_sight, within
 from shared.crypto import Vault
 from shared.tables import Assignment, PatientIdentity, Study, StudyIdentity
 from shared.tables.base import now
@@ -115,9 +118,10 @@ async def of_patient(session: AsyncSession, vault: Vault, patient_id: str) -> Co
 
 
 async def page_of_studies(
-    session: AsyncSession, vault: Vault, where: Sequence[ColumnElement[bool]], limit: int, offset: int
+    session: AsyncSession, vault: Vault, who: Actor, where: Sequence[ColumnElement[bool]], limit: int, offset: int
 ) -> Page[StudyItem]:
-    """Studies that fit, latest first."""
+    """Studies that fit and are in sight, latest first."""
+    where = [*where, studies_in_sight(who)]
     total = await session.scalar(select(func.count()).select_from(Study).where(*where)) or 0
     rows = await session.execute(
         select(Study, StudyIdentity)
@@ -129,8 +133,18 @@ async def page_of_studies(
     )
     found = [(row[0], row[1]) for row in rows]
     assignments = await _assignments(session, [study.study_instance_uid for study, _ in found])
-    items = [study_item(vault, study, identity, assignments[study.study_instance_uid]) for study, identity in found]
+    items = [_seen_by(who, vault, study, identity, assignments[study.study_instance_uid]) for study, identity in found]
     return Page(items=items, total=total)
+
+
+def _seen_by(
+    who: Actor, vault: Vault, study: Study, identity: StudyIdentity | None, assignments: list[StudyAssignment]
+) -> StudyItem:
+    """Without what is of other projects, and without the identity where it is none of theirs."""
+    shows = sees_identity(who, {each.project for each in assignments if each.refused is None})
+    projects = sees("list_studies", who)
+    shown = [each for each in assignments if within(each.project, projects)]
+    return study_item(vault, study, identity if shows else None, shown)
 
 
 async def _assignments(session: AsyncSession, studies: Sequence[str]) -> dict[str, list[StudyAssignment]]:

@@ -1,4 +1,4 @@
-"""A project's key leaves for escrow: sealed with a passphrase, for the reviewer's role, and noted."""
+"""A project's key leaves for escrow: sealed with a passphrase, for those who manage it, and noted."""
 
 import asyncio
 import json
@@ -10,7 +10,6 @@ from services.api.answers import Shape, example
 from services.api.needs import Ctx, ProjectName
 from services.api.problems import documented
 from services.api.resources.projects import get_project
-from services.api.role import ROLE_ONLY
 from shared.escrow import LEAST, seal
 from shared.log import logger
 
@@ -47,8 +46,7 @@ class SealedKey(Shape):
 @router.post(
     "/projects/{name}/key",
     summary="A project's key, sealed with a passphrase",
-    dependencies=[ROLE_ONLY],
-    responses=documented("reviewer-only", "unknown-project", "invalid-request"),
+    responses=documented("unknown-project", "invalid-request"),
 )
 async def export_key(context: Ctx, name: ProjectName, wish: Passphrase) -> SealedKey:
     """With it, and the passphrase, the project's pseudonyms can be made without this gateway."""

@@ -9,10 +9,13 @@ from pydantic import Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.profiles import BUILT_IN, Profile, ProfileError, digest, read_profile, warnings, write_profile
+from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
+from services.api.permissions import sees
 from services.api.problems import Problem, documented
 from services.api.resources.projects import get_project
+from services.api.sight import within
 from services.api.stored_profiles import built_in, current, read
 from services.api.told import Change, Told, changes, told
 from shared.tables import ProjectProfile
@@ -150,10 +153,10 @@ async def check_profile(wish: ProfileContent) -> Checked:
     summary="What a profile does to an attribute",
     responses=documented("unknown-profile", "unknown-project", "invalid-profile"),
 )
-async def explain_attribute(context: Ctx, question: Question) -> Told:
+async def explain_attribute(context: Ctx, who: Who, question: Question) -> Told:
     """And by which row of the standard, rule of the profile, or reviewed list."""
     async with context.database.reading() as session:
-        profile = await chosen(session, question.profile, "profile")
+        profile = await chosen(session, who, question.profile, "profile")
     return await asyncio.to_thread(told, profile, question.attribute, question.sop_class or "")
 
 
@@ -163,23 +166,25 @@ async def explain_attribute(context: Ctx, question: Question) -> Told:
     responses=documented("unknown-profile", "unknown-project", "invalid-profile"),
 )
 async def compare_profiles(
-    context: Ctx, comparison: Comparison, limit: Limit = 100, offset: Offset = 0
+    context: Ctx, who: Who, comparison: Comparison, limit: Limit = 100, offset: Offset = 0
 ) -> Page[Change]:
     """Attribute by attribute, and policy by policy."""
     async with context.database.reading() as session:
-        old = await chosen(session, comparison.old, "old")
-        new = await chosen(session, comparison.new, "new")
+        old = await chosen(session, who, comparison.old, "old")
+        new = await chosen(session, who, comparison.new, "new")
     found = await asyncio.to_thread(changes, old, new, comparison.sop_class or "")
     return Page(items=found[offset : offset + limit], total=len(found))
 
 
-async def chosen(session: AsyncSession, which: Which, place: str) -> Profile:
+async def chosen(session: AsyncSession, who: Actor, which: Which, place: str) -> Profile:
     """The profile that is meant; a problem when there is none, or it is not valid."""
     if which.name is not None:
         return built_in(which.name)[0]
     if which.content is not None:
         return read(which.content, place)
     project = await get_project(session, which.project or "")
+    if not within(project.name, sees("show_project_profile", who)):
+        raise Problem("unknown-project")
     if which.version is None:
         return read((await current(session, project)).content, place)
     row = await session.get(ProjectProfile, (project.name, which.version))

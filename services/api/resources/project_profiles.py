@@ -7,9 +7,10 @@ from fastapi import APIRouter, Path, Response
 from pydantic import Field
 from sqlalchemy import func, select
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import SHOWN, Edit, Shown
-from services.api.needs import Ctx, Limit, Line, Offset, ProjectName, Prose
+from services.api.needs import Ctx, Limit, Offset, ProjectName, Prose
 from services.api.problems import Problem, documented
 from services.api.resources.profiles import DETAIL, Fault, Yaml, checked
 from services.api.resources.projects import get_project
@@ -34,10 +35,9 @@ VERSION: dict[str, Any] = {
 class NewVersion(Shape):
     """What a project's studies are to be de-identified by from now on."""
 
-    model_config = example(content=DETAIL["content"], reason="ward names in SeriesDescription", author="k.olsen")
+    model_config = example(content=DETAIL["content"], reason="ward names in SeriesDescription")
     content: Yaml
     reason: Prose = Field(max_length=500, description="for people; no patient's name")
-    author: Line = Field(default="", description="as far as whoever asks says so")
 
 
 class VersionItem(Shape):
@@ -86,12 +86,12 @@ async def show_project_profile(context: Ctx, name: ProjectName, shown: Shown) ->
     ),
 )
 async def replace_project_profile(
-    context: Ctx, name: ProjectName, wish: NewVersion, edit: Edit, response: Response
+    context: Ctx, who: Who, name: ProjectName, wish: NewVersion, edit: Edit, response: Response
 ) -> VersionDetail:
     """It holds for what is asked for from now on. Of two who replace the same version one is told to look again."""
     async with context.database.session() as session:
         project = await get_project(session, name)
-        made = await store_next(session, project, edit.if_match, wish.content, wish.reason, wish.author)
+        made = await store_next(session, project, edit.if_match, wish.content, wish.reason, who.name)
     log.info("profile replaced", project=name, version=str(made.version))
     response.headers["Location"] = f"/api/v1/projects/{name}/profile/versions/{made.version}"
     return edit.made(version_detail(made), tag=made.etag)

@@ -10,10 +10,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.profiles import BUILT_IN
+from services.api.actor import ProjectRole, Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
 from services.api.needs import Ctx, EventName, Expression, Limit, Name, Offset, ProjectName
+from services.api.people.members import grant
 from services.api.problems import FieldError, Problem, documented, invalid
+from services.api.sight import in_sight
 from shared.database import insert_new
 from shared.registry.expressions import fits
 from shared.tables import Assignment, Destination, Participant, Project, ProjectProfile, Transfer
@@ -152,11 +155,12 @@ def check_participation(project: Project, participant: str, event: str) -> None:
 
 
 @router.get("/projects", summary="Projects by name")
-async def list_projects(context: Ctx, limit: Limit = 100, offset: Offset = 0) -> Page[ProjectItem]:
-    """All of them, active or not."""
+async def list_projects(context: Ctx, who: Who, limit: Limit = 100, offset: Offset = 0) -> Page[ProjectItem]:
+    """Those that one has a part in, active or not; whoever runs the gateway sees all."""
+    mine = in_sight(who, "list_projects", Project.name)
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Project)) or 0
-        rows = await session.scalars(select(Project).order_by(Project.name).limit(limit).offset(offset))
+        total = await session.scalar(select(func.count()).select_from(Project).where(mine)) or 0
+        rows = await session.scalars(select(Project).where(mine).order_by(Project.name).limit(limit).offset(offset))
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -166,8 +170,8 @@ async def list_projects(context: Ctx, limit: Limit = 100, offset: Offset = 0) ->
     status_code=201,
     responses=documented("project-exists", "invalid-request"),
 )
-async def make_project(context: Ctx, wish: NewProject, response: Response) -> ProjectItem:
-    """Its key, from which its pseudonyms follow, is made now and never again."""
+async def make_project(context: Ctx, who: Who, wish: NewProject, response: Response) -> ProjectItem:
+    """Its key, from which its pseudonyms follow, is made now and never again. Whoever makes it owns it."""
     values = wish.model_dump() | {
         "encrypted_key": context.vault.encrypt(secrets.token_bytes(KEY_BYTES)),
         "active": True,
@@ -177,6 +181,7 @@ async def make_project(context: Ctx, wish: NewProject, response: Response) -> Pr
         await _check_destinations(session, wish.destinations)
         if not await insert_new(session, Project, [values]):
             raise Problem("project-exists")
+        await grant(session, who.name, wish.name, [ProjectRole.OWNER], by=who.name)
     del values["encrypted_key"]
     response.headers["Location"] = f"/api/v1/projects/{wish.name}"
     return made(response, ProjectItem(**values))

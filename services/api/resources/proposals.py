@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.profiles import digest, problems, warnings, write_profile
 from deidentification.profiles.model import Override, Profile, Remove
+from services.api.actor import Who
 from services.api.answers import Shape, example
 from services.api.etags import Edit
-from services.api.needs import Ctx, Line, ProjectName, Prose
+from services.api.needs import Ctx, ProjectName, Prose
 from services.api.problems import Problem, documented
 from services.api.resources.profiles import DETAIL, Fault, as_json
 from services.api.resources.project_profiles import VersionDetail, version_detail
@@ -53,9 +54,8 @@ class Proposal(Shape):
 class Acceptance(Shape):
     """That it shall be so."""
 
-    model_config = example(reason="attributes marked in May", author="k.olsen")
+    model_config = example(reason="attributes marked in May")
     reason: Prose = Field(default="attributes that reviewers marked", max_length=500)
-    author: Line = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ async def show_proposal(context: Ctx, name: ProjectName, response: Response) -> 
     ),
 )
 async def accept_proposal(
-    context: Ctx, name: ProjectName, wish: Acceptance, edit: Edit, response: Response
+    context: Ctx, who: Who, name: ProjectName, wish: Acceptance, edit: Edit, response: Response
 ) -> VersionDetail:
     """It holds for what is asked for from now on; what has been sent stays where it is."""
     async with context.database.session() as session:
@@ -109,7 +109,7 @@ async def accept_proposal(
         if not proposed.paths:
             raise Problem("nothing-proposed")
         content = write_profile(proposed.new)
-        made = await store_next(session, project, edit.if_match, content, wish.reason, wish.author)
+        made = await store_next(session, project, edit.if_match, content, wish.reason, who.name)
     log.info("profile replaced", project=name, version=str(made.version))
     response.headers["Location"] = f"/api/v1/projects/{name}/profile/versions/{made.version}"
     return edit.made(version_detail(made), tag=made.etag)

@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, Select, and_, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.errors import RELEASABLE
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Uid
 from services.api.problems import Problem, documented
 from services.api.release import advice
+from services.api.sight import in_sight
 from shared.tables import QuarantinedInstance, QuarantineReview, ReviewedInstance, Transfer, TransferPart
 
 router = APIRouter(tags=["quarantine"])
@@ -138,15 +140,18 @@ OF_IT = and_(
 
 
 @router.get("/quarantine", summary="Instances in quarantine, latest first")
-async def list_quarantine(context: Ctx, asked: Filter, limit: Limit = 100, offset: Offset = 0) -> Page[QuarantineItem]:
-    """Of all projects; those that wait for a decision, unless `state` says otherwise."""
+async def list_quarantine(
+    context: Ctx, who: Who, asked: Filter, limit: Limit = 100, offset: Offset = 0
+) -> Page[QuarantineItem]:
+    """Of all projects in sight; those that wait for a decision, unless `state` says otherwise."""
+    mine = in_sight(who, "list_quarantine", QuarantinedInstance.project)
     async with context.database.reading() as session:
-        return await page_of_quarantine(session, asked, limit, offset)
+        return await page_of_quarantine(session, asked, limit, offset, mine)
 
 
 @router.get("/quarantine/groups", summary="How often each rule has stopped instances of a series")
 async def group_quarantine(
-    context: Ctx, asked: Filter, limit: Limit = 100, offset: Offset = 0
+    context: Ctx, who: Who, asked: Filter, limit: Limit = 100, offset: Offset = 0
 ) -> Page[QuarantineGroup]:
     """Rule by series by transfer, the most frequent first."""
     by = (
@@ -165,7 +170,7 @@ async def group_quarantine(
             func.count(distinct(QuarantinedInstance.where)).label("places"),
             func.min(QuarantinedInstance.where).label("where"),
         )
-    ).where(*asked.conditions())
+    ).where(*asked.conditions(), in_sight(who, "group_quarantine", QuarantinedInstance.project))
     groups = groups.group_by(*by)
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(groups.subquery())) or 0
@@ -202,9 +207,11 @@ async def list_quarantine_of_transfer(
         return await page_of_quarantine(session, Asked(transfer=identity, state=state), limit, offset)
 
 
-async def page_of_quarantine(session: AsyncSession, asked: Asked, limit: int, offset: int) -> Page[QuarantineItem]:
-    """A part of what is asked for, latest first."""
-    where = asked.conditions()
+async def page_of_quarantine(
+    session: AsyncSession, asked: Asked, limit: int, offset: int, *more: ColumnElement[bool]
+) -> Page[QuarantineItem]:
+    """A part of what is asked for, latest first; `more`: what a row has to fulfil beside it."""
+    where = [*asked.conditions(), *more]
     total = await session.scalar(_joined(select(func.count())).where(*where)) or 0
     rows = await session.execute(
         _joined(select(QuarantinedInstance, ReviewedInstance.review, QuarantineReview.decision))

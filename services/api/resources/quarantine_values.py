@@ -1,4 +1,4 @@
-"""The value that stopped an instance: for the reviewer's role, read from the archive, and noted that it was shown."""
+"""The value that stopped an instance: for those who review, read from the archive, and noted that it was shown."""
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -9,7 +9,6 @@ from services.api.needs import Ctx, Identity, Uid
 from services.api.peek import CannotPeek, peek
 from services.api.problems import Problem, documented
 from services.api.resources.quarantine import EXAMPLE
-from services.api.role import ROLE_ONLY
 from shared.log import logger
 from shared.tables import Instance, QuarantinedInstance
 
@@ -43,8 +42,7 @@ class QuarantinedValue(Shape):
 @router.get(
     "/transfers/{identity}/quarantine/{sop}/value",
     summary="The value that stopped an instance",
-    dependencies=[ROLE_ONLY],
-    responses=documented("reviewer-only", "unknown-quarantined-instance", "file-gone"),
+    responses=documented("unknown-quarantined-instance", "file-gone"),
 )
 async def show_value(context: Ctx, identity: Identity, sop: Uid) -> QuarantinedValue:
     """As it stands in the archive, of the patient that it is of: the log notes who was shown, never what."""

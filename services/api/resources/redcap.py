@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Limit, Offset, ProjectName
 from services.api.problems import Problem, documented
+from services.api.sight import in_sight
 from shared.bus import Message
 from shared.events import RedcapComparisonRequested
 from shared.ledger import add
@@ -93,9 +95,9 @@ class ComparisonItem(Shape):
 
 
 @router.get("/redcap", summary="How it is with REDCap")
-async def list_redcap(context: Ctx, limit: Limit = 100, offset: Offset = 0) -> Page[TargetItem]:
+async def list_redcap(context: Ctx, who: Who, limit: Limit = 100, offset: Offset = 0) -> Page[TargetItem]:
     """Each REDCap project that is configured; none: REDCap is not used."""
-    used = RedcapTarget.configured.is_(True)
+    used = RedcapTarget.configured.is_(True) & in_sight(who, "list_redcap", RedcapTarget.project)
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(RedcapTarget).where(used)) or 0
         rows = await session.scalars(
@@ -108,6 +110,7 @@ async def list_redcap(context: Ctx, limit: Limit = 100, offset: Offset = 0) -> P
 @router.get("/redcap/differences", summary="Where gateway and REDCap differed when they were last compared")
 async def list_redcap_differences(
     context: Ctx,
+    who: Who,
     scope: Scope | None = None,
     project: ProjectName | None = None,
     kind: Annotated[str | None, Query(max_length=16)] = None,
@@ -116,6 +119,7 @@ async def list_redcap_differences(
 ) -> Page[DifferenceItem]:
     """Fields are named, their values never."""
     mine = _of(RedcapDifference.project, scope, project)
+    mine.append(in_sight(who, "list_redcap_differences", RedcapDifference.project))
     if kind is not None:
         mine.append(RedcapDifference.kind == kind)
     order = RedcapDifference.project, RedcapDifference.kind, RedcapDifference.subject, RedcapDifference.id
@@ -131,9 +135,10 @@ async def list_redcap_differences(
     status_code=202,
     responses=documented("no-redcap", "invalid-request"),
 )
-async def compare_redcap(context: Ctx, wish: NewComparison) -> Page[ComparisonItem]:
+async def compare_redcap(context: Ctx, who: Who, wish: NewComparison) -> Page[ComparisonItem]:
     """It is done as soon as all that was owed is written; `GET /redcap` says when."""
     mine = [RedcapTarget.configured.is_(True), *_of(RedcapTarget.project, wish.scope, wish.project)]
+    mine.append(in_sight(who, "compare_redcap", RedcapTarget.project))
     async with context.database.session() as session:
         targets = list(await session.scalars(select(RedcapTarget.project).where(*mine).order_by(RedcapTarget.project)))
         if not targets:

@@ -11,13 +11,15 @@ from pydantic import Field, model_validator
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
-from services.api.needs import Ctx, Identity, Limit, Line, Offset, ProjectName, Prose, Uid
+from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Prose, Uid
+from services.api.permissions import reviews
 from services.api.problems import Problem, documented
 from services.api.release import refused
 from services.api.resources.projects import get_project
 from services.api.resources.quarantine import OF_IT, TRANSFER, Decision, RuleName
-from services.api.role import HasRole, MayRelease
+from services.api.sight import in_sight
 from shared.bus import Message
 from shared.crypto import Vault
 from shared.database import insert_new, lock
@@ -40,7 +42,6 @@ class NewReview(Shape):
     model_config = example(
         decision="release",
         reason="the phantom's name, not a person's",
-        reviewer="k.olsen",
         rule="gate-name",
         series="1.2.826.0.1.3680043.8.498.1.2",
     )
@@ -48,7 +49,6 @@ class NewReview(Shape):
         description="release: let pass what was stopped; repeat: try again by the project's profile of now; drop: never"
     )
     reason: Prose = Field(description="kept encrypted: people write names")
-    reviewer: Line = Field(default="", description="who decides, as far as whoever asks says so")
     instances: list[Uid] | None = Field(default=None, min_length=1, max_length=10_000)
     rule: RuleName | None = None
     series: Uid | None = None
@@ -82,7 +82,7 @@ class ReviewItem(Shape):
     transfer: str
     project: str
     decision: Decision
-    reason: str | None = Field(description="for the reviewer's role; null for others")
+    reason: str | None = Field(description="for those who review; null for others")
     reviewer: str
     instances: int
     rules: dict[str, int] = Field(description="what had stopped them, and how many")
@@ -96,7 +96,6 @@ class ReviewItem(Shape):
     summary="Decide about instances in quarantine",
     status_code=201,
     responses=documented(
-        "reviewer-only",
         "unknown-transfer",
         "unknown-quarantined-instance",
         "already-reviewed",
@@ -105,12 +104,8 @@ class ReviewItem(Shape):
         "invalid-request",
     ),
 )
-async def decide(
-    context: Ctx, identity: Identity, wish: NewReview, may_release: MayRelease, response: Response
-) -> ReviewItem:
-    """All or nothing. Where the reviewer's role exists, only it may release."""
-    if wish.decision == "release" and not may_release:
-        raise Problem("reviewer-only", "what was stopped is released by the reviewer's role only")
+async def decide(context: Ctx, who: Who, identity: Identity, wish: NewReview, response: Response) -> ReviewItem:
+    """All or nothing."""
     async with context.database.session() as session:
         await lock(session, "review", identity)
         transfer = await session.get(Transfer, identity)
@@ -128,7 +123,7 @@ async def decide(
             project=transfer.project,
             decision=wish.decision,
             reason=context.vault.encrypt(wish.reason),
-            reviewer=wish.reviewer,
+            reviewer=who.name,
             created_at=now(),
         )
         session.add(review)
@@ -137,7 +132,7 @@ async def decide(
             raise Problem("already-reviewed")
         event = QuarantineReviewed(review=review.id, transfer=identity, decision=wish.decision, instances=len(found))
         await add(session, [Message.of(event)])
-        [item] = await _items(session, context.vault, _reviews().where(QuarantineReview.id == review.id), shows=False)
+        [item] = await _items(session, context.vault, _reviews().where(QuarantineReview.id == review.id), who)
     context.relay.wake()
     log.info("quarantine reviewed", transfer=identity, outcome=wish.decision, instances=len(found))
     response.headers["Location"] = f"/api/v1/reviews/{review.id}"
@@ -147,35 +142,35 @@ async def decide(
 @router.get(
     "/reviews",
     summary="What was decided about quarantine, latest first",
-    responses=documented("reviewer-only"),
 )
 async def list_reviews(
     context: Ctx,
-    has_role: HasRole,
+    who: Who,
     project: Annotated[ProjectName | None, Query()] = None,
     transfer: Annotated[Identity | None, Query()] = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[ReviewItem]:
-    """With reasons for the reviewer's role, without them for everybody else."""
+    """With the reasons for those who review in the project, without them for everybody else."""
     wanted = {QuarantineReview.project: project, QuarantineReview.transfer: transfer}
     where = [column == value for column, value in wanted.items() if value is not None]
+    where.append(in_sight(who, "list_reviews", QuarantineReview.project))
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(QuarantineReview).where(*where)) or 0
         query = _reviews().where(*where).limit(limit).offset(offset)
-        return Page(items=await _items(session, context.vault, query, has_role), total=total)
+        return Page(items=await _items(session, context.vault, query, who), total=total)
 
 
 @router.get(
     "/reviews/{identity}",
     summary="One decision about quarantine",
-    responses=documented("unknown-review", "reviewer-only"),
+    responses=documented("unknown-review"),
 )
-async def show_review(context: Ctx, identity: Identity, has_role: HasRole) -> ReviewItem:
+async def show_review(context: Ctx, who: Who, identity: Identity) -> ReviewItem:
     """The same as in the list; its instances are in `/quarantine?state=all&review=…`."""
     async with context.database.reading() as session:
         query = _reviews().where(QuarantineReview.id == identity)
-        items = await _items(session, context.vault, query, has_role)
+        items = await _items(session, context.vault, query, who)
     if not items:
         raise Problem("unknown-review")
     return items[0]
@@ -213,7 +208,7 @@ def _reviews() -> Found:
     )
 
 
-async def _items(session: AsyncSession, vault: Vault, query: Found, shows: bool) -> list[ReviewItem]:
+async def _items(session: AsyncSession, vault: Vault, query: Found, who: Actor) -> list[ReviewItem]:
     rows = (await session.execute(query)).all()
     counted = await session.execute(
         select(ReviewedInstance.review, ReviewedInstance.rule, func.count())
@@ -223,10 +218,11 @@ async def _items(session: AsyncSession, vault: Vault, query: Found, shows: bool)
     rules: dict[str, dict[str, int]] = {}
     for review, rule, number in counted:
         rules.setdefault(review, {})[rule] = number
-    return [
-        _item(*row, rules=rules.get(row[0].id, {}), reason=vault.decrypt(row[0].reason) if shows else None)
-        for row in rows
-    ]
+    return [_item(*row, rules=rules.get(row[0].id, {}), reason=_reason(vault, who, row[0])) for row in rows]
+
+
+def _reason(vault: Vault, who: Actor, review: QuarantineReview) -> str | None:
+    return vault.decrypt(review.reason) if reviews(who, review.project) else None
 
 
 def _item(

@@ -8,11 +8,13 @@ from pydantic import Field, model_validator
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
 from services.api.needs import AeTitle, Ctx, EventName, Expression, Identity, Limit, Offset, ProjectName
 from services.api.problems import FieldError, Problem, documented, invalid
 from services.api.resources.projects import get_project
+from services.api.sight import in_sight
 from shared.tables import Project, RoutingRule
 from shared.tables.base import new_id, now
 
@@ -95,12 +97,15 @@ class RuleItem(Shape):
 @router.get("/rules", summary="Routing rules in the order in which they are tried")
 async def list_rules(
     context: Ctx,
+    who: Who,
     project: Annotated[ProjectName | None, Query()] = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[RuleItem]:
-    """Of all projects, or of one."""
-    mine = [] if project is None else [RoutingRule.project == project]
+    """Of all projects that one looks after, or of one."""
+    mine = [in_sight(who, "list_rules", RoutingRule.project)]
+    if project is not None:
+        mine.append(RoutingRule.project == project)
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(RoutingRule).where(*mine)) or 0
         in_order = select(RoutingRule).where(*mine).order_by(RoutingRule.position, RoutingRule.id)

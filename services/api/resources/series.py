@@ -4,11 +4,14 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import Field
+from sqlalchemy import select
 
+from services.api.actor import Who
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, Uid
 from services.api.problems import Problem, documented
-from shared.tables import Series
+from services.api.sight import studies_in_sight
+from shared.tables import Series, Study
 
 router = APIRouter(tags=["studies"])
 
@@ -71,10 +74,12 @@ def _fields(row: Series) -> dict[str, Any]:
 
 
 @router.get("/series/{uid}", summary="One series with its header", responses=documented("unknown-series"))
-async def show_series(context: Ctx, uid: Uid) -> SeriesDetail:
+async def show_series(context: Ctx, who: Who, uid: Uid) -> SeriesDetail:
     """What is known of it."""
+    of_study = Study.study_instance_uid == Series.study_instance_uid
+    query = select(Series).join(Study, of_study).where(Series.series_instance_uid == uid, studies_in_sight(who))
     async with context.database.reading() as session:
-        row = await session.get(Series, uid)
+        row = await session.scalar(query)
     if row is None:
         raise Problem("unknown-series")
     return SeriesDetail(

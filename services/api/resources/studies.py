@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import func, select
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
 from services.api.problems import Problem, documented
@@ -19,6 +20,7 @@ from services.api.resources.catalogue import (
     seen_within,
 )
 from services.api.resources.series import SeriesItem, series_item
+from services.api.sight import find_study, identities_in_sight
 from shared.tables import Instance, Series, Study
 
 router = APIRouter(tags=["studies"])
@@ -51,18 +53,21 @@ class FileItem(Shape):
 @router.get("/studies", summary="Studies, latest first")
 async def list_studies(
     context: Ctx,
+    who: Who,
     state: Annotated[State, Query(description="waiting for a project, assigned to one, or all")] = "all",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[StudyItem]:
     """What has come in, with the identities that people assign it by."""
     async with context.database.reading() as session:
-        return await page_of_studies(session, context.vault, in_state(state), limit, offset)
+        return await page_of_studies(session, context.vault, who, in_state(state), limit, offset)
 
 
 @router.post("/studies/search", summary="Studies by patient, accession number, age or project")
-async def search_studies(context: Ctx, search: StudySearch, limit: Limit = 100, offset: Offset = 0) -> Page[StudyItem]:
-    """A search by identity is a POST: what it looks for must not stand in a URL."""
+async def search_studies(
+    context: Ctx, who: Who, search: StudySearch, limit: Limit = 100, offset: Offset = 0
+) -> Page[StudyItem]:
+    """A search by identity is a POST: what it looks for must not stand in a URL. It finds what shows its identity."""
     where = in_state(search.state)
     if search.project is not None:
         where.append(assigned(search.project))
@@ -70,29 +75,30 @@ async def search_studies(context: Ctx, search: StudySearch, limit: Limit = 100, 
         where.append(seen_within(search.days))
     if search.accession_number is not None:
         where.append(Study.accession_hash == context.vault.hash("accession", search.accession_number))
+    if search.accession_number is not None or search.patient_id is not None:
+        where.append(identities_in_sight(who))
     async with context.database.reading() as session:
         if search.patient_id is not None:
             where.append(await of_patient(session, context.vault, search.patient_id))
-        return await page_of_studies(session, context.vault, where, limit, offset)
+        return await page_of_studies(session, context.vault, who, where, limit, offset)
 
 
 @router.get("/studies/{uid}", summary="One study", responses=documented("unknown-study"))
-async def show_study(context: Ctx, uid: Uid) -> StudyItem:
+async def show_study(context: Ctx, who: Who, uid: Uid) -> StudyItem:
     """The same as in the list."""
     async with context.database.reading() as session:
-        page = await page_of_studies(session, context.vault, [Study.study_instance_uid == uid], 1, 0)
+        page = await page_of_studies(session, context.vault, who, [Study.study_instance_uid == uid], 1, 0)
     if not page.items:
         raise Problem("unknown-study")
     return page.items[0]
 
 
 @router.get("/studies/{uid}/series", summary="The series of a study", responses=documented("unknown-study"))
-async def list_series(context: Ctx, uid: Uid, limit: Limit = 100, offset: Offset = 0) -> Page[SeriesItem]:
+async def list_series(context: Ctx, who: Who, uid: Uid, limit: Limit = 100, offset: Offset = 0) -> Page[SeriesItem]:
     """In the order of their UIDs, those that are still coming in included."""
     mine = Series.study_instance_uid == uid
     async with context.database.reading() as session:
-        if await session.get(Study, uid) is None:
-            raise Problem("unknown-study")
+        await find_study(session, who, uid)
         total = await session.scalar(select(func.count()).select_from(Series).where(mine)) or 0
         rows = await session.scalars(
             select(Series).where(mine).order_by(Series.series_instance_uid).limit(limit).offset(offset)
@@ -101,12 +107,11 @@ async def list_series(context: Ctx, uid: Uid, limit: Limit = 100, offset: Offset
 
 
 @router.get("/studies/{uid}/files", summary="The files of a study", responses=documented("unknown-study"))
-async def list_files(context: Ctx, uid: Uid, limit: Limit = 100, offset: Offset = 0) -> Page[FileItem]:
+async def list_files(context: Ctx, who: Who, uid: Uid, limit: Limit = 100, offset: Offset = 0) -> Page[FileItem]:
     """One per instance, in the order of their UIDs."""
     mine = Instance.study_instance_uid == uid
     async with context.database.reading() as session:
-        if await session.get(Study, uid) is None:
-            raise Problem("unknown-study")
+        await find_study(session, who, uid)
         total = await session.scalar(select(func.count()).select_from(Instance).where(mine)) or 0
         rows = await session.execute(
             select(Instance.sop_instance_uid, Instance.path, Instance.size)

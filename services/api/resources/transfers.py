@@ -9,11 +9,13 @@ from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Uid
 from services.api.problems import Problem, documented
 from services.api.resources.quarantine import EXAMPLE as QUARANTINED
 from services.api.resources.quarantine import Asked, QuarantineItem, page_of_quarantine
+from services.api.sight import in_sight
 from shared.tables import Transfer, TransferPart
 
 router = APIRouter(tags=["transfers"])
@@ -115,6 +117,7 @@ class TransferDetail(TransferItem):
 @router.get("/transfers", summary="Transfers, latest first")
 async def list_transfers(
     context: Ctx,
+    who: Who,
     project: Annotated[ProjectName | None, Query()] = None,
     state: Annotated[TransferState | None, Query()] = None,
     study: Annotated[Uid | None, Query(description="StudyInstanceUID of the source")] = None,
@@ -124,6 +127,7 @@ async def list_transfers(
     """With their counts."""
     wanted = {Transfer.project: project, Transfer.state: state, Transfer.study_instance_uid: study}
     where = [column == value for column, value in wanted.items() if value is not None]
+    where.append(in_sight(who, "list_transfers", Transfer.project))
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(Transfer).where(*where)) or 0
         found = await session.scalars(

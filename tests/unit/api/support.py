@@ -41,10 +41,12 @@ from shared.tables import (
     StudyIdentity,
 )
 from shared.tables.base import now
+from tests.people import BEARER, invite
 
 KEY = "a master key for tests only"
 BASE = "http://127.0.0.1:8080"
-TOKEN = "a reviewer's token"
+CHEAP = {"password_kib": 8, "password_rounds": 1}
+"""Passwords are hashed for tests only."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,13 @@ class Api:
         """PATCH JSON below /api/v1, whatever is there, unless `if_match` says which version."""
         return await self.client.patch(f"/api/v1{path}", json=body, headers={"If-Match": if_match})
 
-    async def reviewing(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> httpx.Response:
-        """A request below /api/v1 that presents the reviewer's token."""
-        headers = {"authorization": f"Bearer {token}"}
-        return await self.client.request(method, f"/api/v1{path}", json=body, headers=headers)
+    async def by(self, token: str, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A request below /api/v1 of somebody else than TESTER; empty: of nobody."""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        request = self.client.build_request(method, f"/api/v1{path}", json=body, headers=headers)
+        if not token:
+            del request.headers["authorization"]
+        return await self.client.send(request)
 
     async def delete(self, path: str, if_match: str = "*") -> httpx.Response:
         """DELETE below /api/v1, whatever is there, unless `if_match` says which version."""
@@ -114,7 +119,7 @@ def kind(answer: httpx.Response) -> str:
 
 @asynccontextmanager
 async def running(database: Database, folder: Path, bus: Bus | None = None, **settings: Any) -> AsyncIterator[Api]:
-    """An api on a migrated database; `settings` are the api's own."""
+    """An api on a migrated database, asked by TESTER; `settings` are the api's own."""
     bus = bus or EmbeddedBus(database)
     context = Context(
         settings=Settings(data=folder, secret_key=KEY),
@@ -126,8 +131,10 @@ async def running(database: Database, folder: Path, bus: Bus | None = None, **se
     )
     context.health.checks["database"] = database.ping
     journal = Journal(context.store, "api")
-    app = create_app(context, journal, ApiSettings(**settings))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
+    app = create_app(context, journal, ApiSettings(**{**CHEAP, **settings}))
+    await invite(database)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE, headers=BEARER) as client:
         yield Api(client, context, journal)
     journal.close()
 

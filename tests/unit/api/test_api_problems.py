@@ -116,9 +116,13 @@ async def test_only_loopback_names_are_answered(api: Api) -> None:
         assert (await api.client.get("/api/v1/studies", headers={"host": host})).status_code == 200
 
 
-async def test_a_trusted_network_may_call_it_anything(sqlite: Database, tmp_path: Path) -> None:
-    async with running(sqlite, tmp_path / "store", trusted_network=True) as api:
-        answer = await api.client.get("/api/v1/studies", headers={"host": "api.internal"})
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("names", "api.internal"), ("names", "*"), ("public_url", "https://API.internal:8443")],
+)
+async def test_the_names_it_is_given_are_answered(sqlite: Database, tmp_path: Path, setting: str, said: str) -> None:
+    async with running(sqlite, tmp_path / "store", bus=None, **{setting: said}) as api:
+        answer = await api.client.get("/api/v1/studies", headers={"host": "api.internal:8080"})
     assert answer.status_code == 200
 
 

@@ -8,6 +8,7 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from services.api.app import build
+from services.api.people.enforcing import permitted
 from services.api.recorder import IMPERSONAL, UNRECORDED, recorded
 from services.audit.sealing import Announced, seal
 from shared.audit import Record, spool
@@ -15,6 +16,7 @@ from shared.audit.head import read_head
 from shared.audit.record import ASKED
 from shared.database import Database
 from shared.store import Store
+from tests.people import MANAGER
 from tests.unit.api.support import Api, kind, patient_rows, running, series_rows, study_rows
 
 PHI = ("Doe^Jane", "Doe", "Jane", "19700102", "12345678901", "P-17", "A-1001")
@@ -44,7 +46,7 @@ def test_no_route_escapes() -> None:
             assert route.name in UNRECORDED
             continue
         calls = [dependency.call for dependency in route.dependant.dependencies]
-        assert calls[0] is recorded, f"{route.name} is not recorded before all else"
+        assert calls[:2] == [permitted, recorded], f"{route.name} is not recorded as soon as it is known who asks"
 
 
 def test_what_is_left_out_exists_and_only_reads() -> None:
@@ -85,7 +87,7 @@ async def test_what_is_refused_is_recorded_whatever_it_was(sqlite: Database, tmp
     async with running(sqlite, tmp_path) as api:
         await api.client.get("/api/v1/counts", headers={"host": "evil.example"})
         await api.client.get("/api/v1/nothing", headers={"sec-fetch-site": "cross-site"})
-        await api.reviewing("GET", "/transfers/4e5a0c5e-1f0f-4b89-8a53-0d7a5b6d0c11/quarantine/1.2.3.4/value")
+        await api.by(MANAGER, "GET", "/transfers/4e5a0c5e-1f0f-4b89-8a53-0d7a5b6d0c11/quarantine/1.2.3.4/value")
         refused = answered(api.context.store)
     assert [(each.operation, each.status, each.outcome) for each in refused] == [
         ("none", 421, "refused"),

@@ -1,4 +1,4 @@
-"""Where the api refuses to listen."""
+"""What the api is called, and by whom it is asked over what."""
 
 import pytest
 from pydantic import ValidationError
@@ -6,18 +6,32 @@ from pydantic import ValidationError
 from services.api.settings import ApiSettings
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
-def test_loopback_is_taken(host: str) -> None:
-    assert ApiSettings(host=host).host == host
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("gateway.example.org", "https://HOST"),
+        ("https://gateway.example.org/fiona", "https://HOST"),
+        ("ftp://gateway.example.org", "https://HOST"),
+        ("http://gateway.example.org", "passwords and names of patients"),
+    ],
+)
+def test_addresses_that_are_refused(url: str, why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        ApiSettings(public_url=url)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.7", "gateway.example.org", "localhost.evil"])
-def test_anything_else_is_refused_and_says_why(host: str) -> None:
-    with pytest.raises(ValidationError, match="no authentication yet"):
-        ApiSettings(host=host)
+def test_a_certificate_has_its_key() -> None:
+    with pytest.raises(ValidationError, match="belong together"):
+        ApiSettings(tls_certificate="certificate.pem")
 
 
-def test_a_trusted_network_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIONA_API_HOST", "0.0.0.0")
-    monkeypatch.setenv("FIONA_API_TRUSTED_NETWORK", "true")
-    assert ApiSettings().trusted_network
+def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIONA_API_PROXIES", "10.0.0.1/32, fd00::/8")
+    monkeypatch.setenv("FIONA_API_STOW_NETWORKS", "")
+    monkeypatch.setenv("FIONA_API_NAMES", "api, gateway.local")
+    settings = ApiSettings()
+    assert (len(settings.proxies), settings.stow_networks) == (2, ())
+    assert [settings.answers_to(name) for name in ("api", "gateway.local", "localhost", "::1", "other", "")] == [
+        *[True] * 4,
+        *[False] * 2,
+    ]

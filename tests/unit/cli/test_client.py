@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.client import PAGE, Client, problem, segment
+from cli import logins
+from cli.client import DEFAULT, PAGE, Client, problem, segment
 from cli.failure import Code, Failure
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -28,7 +29,7 @@ def answering(status: int, body: object = None, media: str = "application/proble
     ("status", "code"),
     [
         (400, Code.FAILED),
-        (403, Code.FAILED),
+        (403, Code.DENIED),
         (404, Code.NOT_FOUND),
         (409, Code.CONFLICT),
         (412, Code.CONFLICT),
@@ -125,7 +126,7 @@ def test_a_name_is_one_segment() -> None:
     assert segment("a/../b?c") == "a%2F..%2Fb%3Fc"
 
 
-def test_who_has_the_reviewers_token_presents_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_a_token_presents_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str | None] = []
 
     def listen(request: httpx.Request) -> httpx.Response:
@@ -136,21 +137,42 @@ def test_who_has_the_reviewers_token_presents_it(tmp_path: Path, monkeypatch: py
         with client(listen) as gateway:
             gateway.get("/counts")
 
-    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN", raising=False)
-    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN_FILE", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("FIONA_TOKEN", raising=False)
+    monkeypatch.delenv("FIONA_TOKEN_FILE", raising=False)
+    ask()
+    logins.save("http://somewhere.else", "for another gateway")
+    logins.save("http://gateway", "saved by fiona login")
     ask()
     file = tmp_path / "token"
     file.write_text("from a file\n")
-    monkeypatch.setenv("FIONA_API_REVIEWER_TOKEN_FILE", str(file))
+    monkeypatch.setenv("FIONA_TOKEN_FILE", str(file))
     ask()
-    monkeypatch.setenv("FIONA_API_REVIEWER_TOKEN", "from the environment")
+    monkeypatch.setenv("FIONA_TOKEN", "from the environment")
     ask()
-    assert said == [None, "Bearer from a file", "Bearer from the environment"]
-    monkeypatch.delenv("FIONA_API_REVIEWER_TOKEN")
+    assert said == [None, "Bearer saved by fiona login", "Bearer from a file", "Bearer from the environment"]
+    monkeypatch.delenv("FIONA_TOKEN")
     file.unlink()
-    with pytest.raises(Failure, match="FIONA_API_REVIEWER_TOKEN_FILE") as failed:
+    with pytest.raises(Failure, match="FIONA_TOKEN_FILE") as failed:
         ask()
     assert failed.value.code is Code.USAGE
+
+
+def test_a_saved_login_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    logins.save(DEFAULT, "secret")
+    file = tmp_path / "fiona" / "logins.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    with pytest.raises(Failure, match="can be read by others"):
+        logins.token(DEFAULT)
+    file.chmod(0o600)
+    file.write_text("{")
+    with pytest.raises(Failure, match="cannot be read"):
+        logins.token(DEFAULT)
+    file.write_text("{}")
+    logins.save(DEFAULT, None)
+    assert logins.token(DEFAULT) is None
 
 
 def test_what_is_replaced_is_named() -> None:

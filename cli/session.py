@@ -1,0 +1,49 @@
+"""`fiona login`, `logout`, `whoami`: who the commands are from."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import logins
+from cli.client import Client
+from cli.output import Json, out, record, remark
+
+
+def login(
+    name: Annotated[str | None, typer.Argument(metavar="LOGIN", help="Without it, you are asked.")] = None,
+) -> None:
+    """Sign in for the commands to come; in a pipe the password is the first line of stdin."""
+    said = name or str(typer.prompt("Login", err=True))
+    with Client() as client:
+        me = client.post("/session", {"login": said, "password": password("Password"), "bearer": True})
+        logins.save(client.base, me["token"])
+    out().print(f"signed in as {me['login']} until {me['expires_at']}", markup=False)
+
+
+def logout() -> None:
+    """Sign out, and forget it here."""
+    with Client() as client:
+        client.delete("/session")
+        logins.save(client.base, None)
+    remark("signed out")
+
+
+def whoami(as_json: Json = False) -> None:
+    """Show who you are there, and what you may."""
+    with Client() as client:
+        me = client.get("/session")
+    if not as_json:
+        me["projects"] = [
+            f"{each['project']}: {', '.join(each['roles'])}"
+            + (f" ({', '.join(each['sites'])})" if each["sites"] else "")
+            for each in me["projects"]
+        ]
+    record(me, as_json)
+
+
+def password(prompt: str, confirm: bool = False) -> str:
+    """Asked for without an echo; in a pipe, the first line of stdin."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))

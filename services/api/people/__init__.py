@@ -1,0 +1,1 @@
+"""Who may ask: passwords, sessions, tokens, and what follows from them."""

@@ -1,0 +1,221 @@
+"""Who may do what: one row per operation. A test walks each with each role, and nothing may be unlisted.
+
+A row says where the project of a request is found, which scope a token needs for it, and the roles that may: of the
+whole gateway, or in that project. Whoever has none of them anywhere is told so (403). Whoever is nobody in the project
+that is meant is answered as if it were not there (404): that it is may be news.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from services.api.actor import EVERY_PROJECT, Actor, ProjectRole, Scope, SystemRole
+
+ADMINISTRATOR, OPERATOR, AUDITOR = SystemRole.ADMINISTRATOR, SystemRole.OPERATOR, SystemRole.AUDITOR
+OWNER, MANAGER, ENTRY, CONTROLLER = (
+    ProjectRole.OWNER,
+    ProjectRole.DATA_MANAGER,
+    ProjectRole.DATA_ENTRY,
+    ProjectRole.CONTROLLER,
+)
+READ, WRITE, REVIEW, OPERATE, ADMIN, AUDIT = (
+    Scope.READ,
+    Scope.WRITE,
+    Scope.REVIEW,
+    Scope.OPERATE,
+    Scope.ADMIN,
+    Scope.AUDIT,
+)
+
+MEMBERS = (OWNER, MANAGER, ENTRY, CONTROLLER)
+ENTERING = (OWNER, MANAGER, ENTRY)
+MANAGING = (OWNER, MANAGER)
+LOOKING_AFTER = (OWNER, MANAGER, CONTROLLER)
+REVIEWING = (OWNER, CONTROLLER)
+RUNNING = (ADMINISTRATOR, OPERATOR)
+
+
+class Where(StrEnum):
+    """Where the project of a request is found."""
+
+    PUBLIC = "nowhere, and nobody need be recognised"
+    SELF = "nowhere: it is about whoever asks, or about nobody"
+    GATEWAY = "nowhere: it is about the whole gateway"
+    NETWORK = "nowhere, and whoever comes from a network that is let in need not be recognised"
+    ANY = "in every row: a list shows those of the projects in which one has the role"
+    PROJECT = "in the path, as `name`"
+    BODY = "in the body, as `project`"
+    TRANSFER = "the project of the transfer `identity`"
+    REVIEW = "the project of the review `identity`"
+    RULE = "the project of the routing rule `identity`"
+
+
+OF_A_PROJECT = frozenset({Where.PROJECT, Where.BODY, Where.TRANSFER, Where.REVIEW, Where.RULE})
+
+
+class Rule(NamedTuple):
+    """One row."""
+
+    where: Where
+    scope: Scope | None
+    roles: frozenset[SystemRole | ProjectRole]
+
+
+def _may(where: Where, scope: Scope | None, *roles: SystemRole | ProjectRole) -> Rule:
+    return Rule(where, scope, frozenset(roles))
+
+
+PUBLIC = _may(Where.PUBLIC, None)
+
+PERMISSIONS: Final[Mapping[str, Rule]] = {
+    # oneself
+    "sign_in": PUBLIC,
+    "show_session": _may(Where.SELF, None),
+    "sign_out": _may(Where.SELF, None),
+    "change_password": _may(Where.SELF, ADMIN),
+    "list_tokens": _may(Where.SELF, READ),
+    "make_token": _may(Where.SELF, ADMIN),
+    "revoke_token": _may(Where.SELF, ADMIN),
+    # people
+    "list_accounts": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "make_account": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "show_account": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "change_account": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "set_account_password": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "list_members_everywhere": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "set_member_everywhere": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "remove_member_everywhere": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "list_members": _may(Where.PROJECT, READ, *MANAGING, ADMINISTRATOR),
+    "set_member": _may(Where.PROJECT, ADMIN, OWNER, ADMINISTRATOR),
+    "remove_member": _may(Where.PROJECT, ADMIN, OWNER, ADMINISTRATOR),
+    # studies
+    "list_studies": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "search_studies": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "show_study": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "list_series": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "list_files": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "show_series": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "assign": _may(Where.BODY, WRITE, *ENTERING),
+    "show_assignment": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    # projects
+    "list_projects": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "make_project": _may(Where.GATEWAY, ADMIN, ADMINISTRATOR),
+    "show_project": _may(Where.PROJECT, READ, *MEMBERS, *RUNNING),
+    "change_project": _may(Where.PROJECT, WRITE, *MANAGING, ADMINISTRATOR),
+    "list_participants": _may(Where.PROJECT, READ, *MEMBERS, ADMINISTRATOR),
+    "export_key": _may(Where.PROJECT, ADMIN, *MANAGING),
+    "list_coupling": _may(Where.PROJECT, READ, *MANAGING),
+    "add_coupling": _may(Where.PROJECT, WRITE, *MANAGING),
+    "remove_coupling": _may(Where.PROJECT, WRITE, *MANAGING),
+    "list_rules": _may(Where.ANY, READ, *MANAGING, *RUNNING),
+    "make_rule": _may(Where.BODY, WRITE, *MANAGING, ADMINISTRATOR),
+    "show_rule": _may(Where.RULE, READ, *MANAGING, *RUNNING),
+    "change_rule": _may(Where.RULE, WRITE, *MANAGING, ADMINISTRATOR),
+    "remove_rule": _may(Where.RULE, WRITE, *MANAGING, ADMINISTRATOR),
+    # profiles
+    "list_profiles": _may(Where.SELF, READ),
+    "show_profile": _may(Where.SELF, READ),
+    "check_profile": _may(Where.SELF, READ),
+    "explain_attribute": _may(Where.SELF, READ),
+    "compare_profiles": _may(Where.SELF, READ),
+    "show_project_profile": _may(Where.PROJECT, READ, *MEMBERS, ADMINISTRATOR),
+    "replace_project_profile": _may(Where.PROJECT, WRITE, *MANAGING, ADMINISTRATOR),
+    "list_versions": _may(Where.PROJECT, READ, *MEMBERS, ADMINISTRATOR),
+    "show_version": _may(Where.PROJECT, READ, *MEMBERS, ADMINISTRATOR),
+    "show_proposal": _may(Where.PROJECT, READ, *LOOKING_AFTER, ADMINISTRATOR),
+    "accept_proposal": _may(Where.PROJECT, WRITE, *MANAGING, ADMINISTRATOR),
+    "list_attributes": _may(Where.PROJECT, READ, *LOOKING_AFTER),
+    "search_attributes": _may(Where.PROJECT, READ, *LOOKING_AFTER),
+    "list_values": _may(Where.PROJECT, READ, *LOOKING_AFTER),
+    "mark_attribute": _may(Where.PROJECT, REVIEW, *REVIEWING),
+    # transfers, quarantine, pixels
+    "list_transfers": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "show_transfer": _may(Where.TRANSFER, READ, *MEMBERS, *RUNNING),
+    "list_quarantine": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "group_quarantine": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "list_quarantine_of_transfer": _may(Where.TRANSFER, READ, *MEMBERS, *RUNNING),
+    "show_value": _may(Where.TRANSFER, REVIEW, *REVIEWING),
+    "decide": _may(Where.TRANSFER, REVIEW, *REVIEWING),
+    "list_reviews": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "show_review": _may(Where.REVIEW, READ, *MEMBERS, *RUNNING),
+    "list_findings": _may(Where.TRANSFER, READ, *LOOKING_AFTER),
+    "show_finding": _may(Where.TRANSFER, READ, *LOOKING_AFTER),
+    "show_after": _may(Where.TRANSFER, READ, *LOOKING_AFTER),
+    "show_texts": _may(Where.TRANSFER, REVIEW, *REVIEWING),
+    "show_before": _may(Where.TRANSFER, REVIEW, *REVIEWING),
+    # the gateway
+    "list_destinations": _may(Where.ANY, READ, *MANAGING, *RUNNING),
+    "make_destination": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "show_destination": _may(Where.ANY, READ, *MANAGING, *RUNNING),
+    "change_destination": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "remove_destination": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "echo_destination": _may(Where.ANY, OPERATE, *MANAGING, *RUNNING),
+    "list_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "show_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "replay_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "drop_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "show_counts": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    # REDCap
+    "list_redcap": _may(Where.ANY, READ, *MANAGING, *RUNNING),
+    "list_redcap_differences": _may(Where.ANY, READ, *MANAGING, *RUNNING),
+    "compare_redcap": _may(Where.ANY, OPERATE, *MANAGING, *RUNNING),
+    # audit
+    "list_audit": _may(Where.GATEWAY, AUDIT, AUDITOR),
+    "verify_audit": _may(Where.GATEWAY, AUDIT, AUDITOR),
+    "export_audit": _may(Where.GATEWAY, AUDIT, AUDITOR),
+    # STOW-RS
+    "store_instances": _may(Where.NETWORK, Scope.STORE, *ENTERING, *RUNNING),
+    "store_study_instances": _may(Where.NETWORK, Scope.STORE, *ENTERING, *RUNNING),
+}
+"""Operation (the name of the route's function) -> who may."""
+
+
+class Verdict(StrEnum):
+    """What is said to whoever asks."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+    NOT_THERE = "not there"
+
+
+def conceivable(rule: Rule, who: Actor) -> bool:
+    """Whether there may be a project, or need be none, for which one may."""
+    if rule.scope is not None and who.scopes is not None and rule.scope not in who.scopes:
+        return False
+    if rule.where in (Where.PUBLIC, Where.SELF):
+        return True
+    mine: set[SystemRole | ProjectRole] = {*who.system}
+    if rule.where is not Where.GATEWAY:
+        mine.update(*who.projects.values())
+    return not rule.roles.isdisjoint(mine)
+
+
+def judge(rule: Rule, who: Actor, project: str | None = None) -> Verdict:
+    """What one who conceivably may is told of this project; None: what is asked for is in none."""
+    if not conceivable(rule, who):
+        return Verdict.FORBIDDEN
+    if rule.where not in OF_A_PROJECT or not rule.roles.isdisjoint(who.system):
+        return Verdict.ALLOWED
+    mine = who.roles_in(project) if project is not None else frozenset()
+    if not rule.roles.isdisjoint(mine):
+        return Verdict.ALLOWED
+    return Verdict.FORBIDDEN if mine else Verdict.NOT_THERE
+
+
+def projects_of(who: Actor, *roles: SystemRole | ProjectRole) -> frozenset[str] | None:
+    """The projects in which one has such a role; None: in all, by a role of the gateway or a membership `*`."""
+    wanted = frozenset(roles)
+    if not wanted.isdisjoint(who.system):
+        return None
+    found = frozenset(project for project, mine in who.projects.items() if not wanted.isdisjoint(mine))
+    return None if EVERY_PROJECT in found else found
+
+
+def sees(operation: str, who: Actor) -> frozenset[str] | None:
+    """The projects of which a list shows its rows; None: all."""
+    return projects_of(who, *PERMISSIONS[operation].roles)
+
+
+def reviews(who: Actor, project: str) -> bool:
+    """Whether one sees what is hidden from others in a project: values, texts, reasons."""
+    return not who.roles_in(project).isdisjoint(REVIEWING)
