@@ -1,1 +1,1 @@
-"""Keeps REDCap told of what arrives and what is sent."""
+"""Keeps REDCap told of what arrives and what is sent, and takes over what people decide there."""

@@ -1,7 +1,7 @@
 """What the gateway's words are called in REDCap: the original's names, and whatever a YAML file says otherwise."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -15,7 +15,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
 """A field, instrument or event as REDCap names it."""
 
 MaybeName = Name | None
-"""Null: this is not written."""
+"""Null: this is not written (or not read)."""
+
+Here = Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
+"""A field of a project in the gateway's own api, which knows best which there are."""
 
 Code = Annotated[str, BeforeValidator(str)]
 """YAML makes numbers of what REDCap codes choices with."""
@@ -123,6 +126,37 @@ class OneProject(Part):
     imaging: ImagingFields = ImagingFields()
 
 
+class ProjectColumns(Part):
+    """DataTransferProjects: a row is a project."""
+
+    name: Name = "project_name"
+    fields: dict[Here, Name] = Field(
+        default={"active": "project_active"}, description="fields of a project here: the columns that say them"
+    )
+
+
+class RoutingColumns(Part):
+    """The routing table: a row is a rule."""
+
+    active: MaybeName = "routing_active"
+    project: Name = "routing_dest_project"
+    called_aet: MaybeName = "routing_incoming_aetitle"
+    calling_aet: MaybeName = "routing_sending_aetitle"
+    patient_id: MaybeName = "routing_allowed_patientid"
+    patient_name: MaybeName = "routing_allowed_patientname"
+    event: MaybeName = "routing_event_name"
+
+
+class CouplingColumns(Part):
+    """The coupling list: a row is an entry."""
+
+    accession_number: MaybeName = "cl_accessionnumber"
+    study_instance_uid: MaybeName = "cl_studyinstanceuid"
+    project: Name = "cl_projectname"
+    participant: Name = "cl_subjectid"
+    event: MaybeName = "cl_eventname"
+
+
 class Mapping(Part):
     """All of it."""
 
@@ -134,6 +168,16 @@ class Mapping(Part):
     )
     codings: dict[Name, dict[Code, Code]] = Field(
         default={}, description="field: {value here: code there}; labels of choices need none"
+    )
+    projects: ProjectColumns = ProjectColumns()
+    routing: RoutingColumns = RoutingColumns()
+    coupling: CouplingColumns = CouplingColumns()
+    coupling_days: float | None = Field(default=14, gt=0, description="how long a coupling entry holds; null: for ever")
+    new_projects: dict[Here, Any] = Field(
+        default={}, description="what a project made here is given beside it, e.g. destinations"
+    )
+    redcap_wins: tuple[Here, ...] = Field(
+        default=(), description="fields of a project in which REDCap overrules what people have set here"
     )
 
 

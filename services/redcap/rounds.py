@@ -1,14 +1,17 @@
 """Round after round: every REDCap project that is owed something, and can be asked, gets its turn."""
 
 import asyncio
+from datetime import timedelta
 
 from sqlalchemy import select
 
 from services.redcap.client import Away, Refused
 from services.redcap.comparison import keep
+from services.redcap.reading import Reader
+from services.redcap.schema import Unfit
 from services.redcap.settings import RedcapSettings
 from services.redcap.targets import Targets
-from services.redcap.tokens import Tokens
+from services.redcap.tokens import TABLES, Tokens
 from services.redcap.writer import Writer
 from shared.database import Database, DatabaseUnavailable
 from shared.log import logger
@@ -21,11 +24,20 @@ log = logger("redcap")
 class Rounds:
     """What the service does all day."""
 
-    def __init__(self, database: Database, targets: Targets, tokens: Tokens, writer: Writer, settings: RedcapSettings):
+    def __init__(
+        self,
+        database: Database,
+        targets: Targets,
+        tokens: Tokens,
+        writer: Writer,
+        reader: Reader,
+        settings: RedcapSettings,
+    ) -> None:
         self._database = database
         self._targets = targets
         self._tokens = tokens
         self._writer = writer
+        self._reader = reader
         self._settings = settings
 
     async def run(self) -> None:
@@ -42,7 +54,7 @@ class Rounds:
 
     async def round(self) -> bool:
         """Everybody's turn; whether anybody has more to do."""
-        await self._targets.settle(self._tokens.targets())
+        await self._targets.settle([*self._tokens.targets(), *([TABLES] if self._settings.reads else [])])
         more = False
         for target in await self._targets.open():
             if await self._wanted(target):
@@ -51,6 +63,9 @@ class Rounds:
         return more
 
     async def _turn(self, target: str) -> bool:
+        if target == TABLES:
+            await self._read()
+            return False
         try:
             more = await self._writer.pay(target) or await self._compare(target)
         except (Away, Refused) as error:
@@ -59,6 +74,21 @@ class Rounds:
             return False
         await self._targets.well(target)
         return more
+
+    async def _read(self) -> None:
+        """Take over what REDCap's tables say, and come back for more in a while."""
+        async with self._database.reading() as session:
+            row = await session.get_one(RedcapTarget, TABLES)
+        try:
+            found = await self._reader.read()
+        except (Away, Refused, Unfit) as error:
+            await self._targets.ill(TABLES, str(error))
+            log.warning("REDCap's tables cannot be read", why=str(error))
+            return
+        async with self._database.session() as session:
+            await keep(session, TABLES, row.comparison, found, repair=False)
+        again = now() + timedelta(minutes=self._settings.read_minutes)
+        await self._targets.note(TABLES, problem=None, failures=0, due_at=again)
 
     async def _compare(self, target: str) -> bool:
         """When somebody has asked for it, and all that was owed is paid; whether there is more to pay now."""
@@ -74,6 +104,8 @@ class Rounds:
         return row.repair and bool(found)
 
     async def _wanted(self, target: str) -> bool:
+        if target == TABLES:
+            return True
         mine = RedcapOwed.project == target, RedcapOwed.due_at <= now()
         asked = RedcapTarget.project == target, RedcapTarget.comparison.is_not(None)
         async with self._database.reading() as session:

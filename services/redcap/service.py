@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from services.redcap import nights
 from services.redcap.client import open_http
+from services.redcap.gateway import Gateway, open_gateway
 from services.redcap.gathering import Gatherer
 from services.redcap.handlers import handlers
 from services.redcap.mapping import load_mapping
+from services.redcap.reading import Reader
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
+from services.redcap.takeover import Takeover
 from services.redcap.targets import Targets
 from services.redcap.tokens import Tokens
 from services.redcap.writer import Writer
@@ -39,11 +43,13 @@ async def _serve(context: Context, ready: Callable[[], None]) -> None:
     mapping = load_mapping(settings.mapping)
     tokens = Tokens(settings)
     zone = ZoneInfo(context.settings.timezone)
-    async with open_http(settings) as http:
+    async with open_http(settings) as http, open_gateway(settings) as api:
         gatherer = Gatherer(context.store, context.vault, zone, mapping)
         writer = Writer(context.database, gatherer, settings, tokens, http)
+        takeover = partial(Takeover, context.database, context.vault, Gateway(api), mapping)
+        reader = Reader(settings, http, mapping, takeover)
         ready()
-        await Rounds(context.database, targets, tokens, writer, settings).run()
+        await Rounds(context.database, targets, tokens, writer, reader, settings).run()
 
 
 service = Service(

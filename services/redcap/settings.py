@@ -23,16 +23,22 @@ class RedcapSettings(FionaSettings):
     tokens: Path | None = Field(
         default=None, description="a folder with a file for each project that has a REDCap project: its token"
     )
+    projects_token: SecretStr | None = Field(default=None, description="of DataTransferProjects: its projects are read")
+    routing_token: SecretStr | None = Field(default=None, description="of the table of routing rules, to read it")
+    coupling_token: SecretStr | None = Field(default=None, description="of the coupling list, to read it")
+    api_url: str = Field(default="http://127.0.0.1:8080", description="the gateway's own api: what is read goes there")
+    api_token: SecretStr | None = Field(default=None, description="by which the api knows this service")
     batch_rows: int = Field(default=200, ge=1, le=5000, description="the most of one import")
     batch_bytes: int = Field(default=2**20, ge=10_000, description="the same, of its JSON")
     calls_per_minute: float = Field(default=300, gt=0, description="the most of one process; REDCap bans beyond 600")
     timeout_seconds: float = Field(default=60, gt=0, description="without a sign of life from REDCap")
     poll_seconds: float = Field(default=5, gt=0, description="how often it is looked at what is owed")
+    read_minutes: float = Field(default=15, gt=0, description="how often REDCap's tables are read")
     night_hour: int = Field(default=3, ge=0, le=23, description="when gateway and REDCap are compared each night")
 
     night_repair: bool = Field(default=False, description="whether what a night finds missing there is written again")
 
-    @field_validator("url")
+    @field_validator("url", "api_url")
     @classmethod
     def _an_address(cls, url: str | None) -> str | None:
         if not url:
@@ -48,6 +54,11 @@ class RedcapSettings(FionaSettings):
         if parts.scheme == "http" and not _loopback(parts.hostname or ""):
             raise ValueError("FIONA_REDCAP_URL must be https: a token and identities go there")
         return self
+
+    @property
+    def reads(self) -> bool:
+        """Whether there is a table to be read."""
+        return self.url is not None and any((self.projects_token, self.routing_token, self.coupling_token))
 
     @property
     def lease_seconds(self) -> float:

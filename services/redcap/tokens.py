@@ -7,6 +7,9 @@ from services.redcap.settings import RedcapSettings
 INCOMING = ""
 """The name of the target that is no project's."""
 
+TABLES = "*"
+"""The name of what is read: treated as a target, so that one process at a time does it."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{5,20}")
 _TOKEN = re.compile(r"[\x21-\x7e]{8,128}")
 

@@ -36,6 +36,7 @@ from shared.tables.redcap import (
     RedcapInstance,
     RedcapOwed,
     RedcapResult,
+    RedcapTaken,
     RedcapTarget,
 )
 from shared.tables.registry import (
@@ -94,6 +95,7 @@ __all__ = [
     "RedcapInstance",
     "RedcapOwed",
     "RedcapResult",
+    "RedcapTaken",
     "RedcapTarget",
     "ReviewedInstance",
     "RoutingRule",

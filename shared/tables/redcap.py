@@ -1,8 +1,8 @@
-"""What REDCap is owed, where in it things were put, and where it differs. Written by redcap."""
+"""What REDCap is owed, where in it things were put, and what was taken from it. Written by redcap."""
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, UniqueConstraint
+from sqlalchemy import JSON, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.tables.base import Base, new_id, now
@@ -66,6 +66,17 @@ class RedcapResult(Base):
     study_date: Mapped[str] = mapped_column(String(8), default="", doc="shifted, as sent")
     study_description: Mapped[str] = mapped_column(String(64), default="")
     accession_number: Mapped[str] = mapped_column(String(64), default="")
+
+
+class RedcapTaken(Base):
+    """What was last taken over from a table in REDCap, by hashes: so what people decide here is told from it."""
+
+    __tablename__ = "redcap_taken"
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True, doc="project, rule or coupling")
+    key: Mapped[str] = mapped_column(String(100), primary_key=True, doc="its name or number in REDCap, or a keyed hash")
+    reference: Mapped[str | None] = mapped_column(String(64), doc="what it is called here")
+    fields: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, doc="field: keyed hash of the value taken")
+    taken_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class RedcapDifference(Base):

@@ -13,10 +13,13 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from services.redcap.client import open_http
+from services.redcap.gateway import Gateway
 from services.redcap.gathering import Gatherer
 from services.redcap.mapping import Mapping
+from services.redcap.reading import Reader
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
+from services.redcap.takeover import Takeover
 from services.redcap.targets import Targets
 from services.redcap.tokens import Tokens
 from services.redcap.writer import Writer
@@ -203,4 +206,6 @@ async def service(
     async with open_http(settings) as http:
         gatherer = Gatherer(store, VAULT, ZoneInfo("Europe/Oslo"), mapping or Mapping())
         writer = Writer(database, gatherer, settings, tokens, http)
-        yield Rounds(database, Targets(database, settings.lease_seconds), tokens, writer, settings)
+        names = mapping or Mapping()
+        reader = Reader(settings, http, names, lambda: Takeover(database, VAULT, Gateway(http), names))
+        yield Rounds(database, Targets(database, settings.lease_seconds), tokens, writer, reader, settings)

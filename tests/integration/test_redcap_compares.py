@@ -34,6 +34,9 @@ from tests.integration.redcap_setting import (
 )
 from tests.unit.api.support import Api, kind, running
 
+ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""What does not depend on the kind of database is tried on one."""
+
 
 @pytest.fixture
 def server() -> Any:
@@ -129,6 +132,7 @@ async def test_what_differs_either_way(api: Api, rounds: Rounds, server: RedcapS
     assert mine["ABCD-0018", "event_1_arm_1", "", 0] == {"first_name": "ABCD-0018", "last_name": "ABCD-0018"}
 
 
+@ON_ONE
 async def test_what_was_sent_long_ago_is_told_by_its_uid_alone(
     api: Api, rounds: Rounds, server: RedcapServer, store: Store
 ) -> None:
@@ -138,6 +142,7 @@ async def test_what_was_sent_long_ago_is_told_by_its_uid_alone(
     assert image == {"img_study_instance_uid": SENT, "img_event_name": "baseline_arm_1"}
 
 
+@ON_ONE
 async def test_a_comparison_waits_for_a_redcap_that_is_away(
     api: Api, rounds: Rounds, server: RedcapServer, database: Database
 ) -> None:
@@ -157,11 +162,13 @@ async def test_a_comparison_waits_for_a_redcap_that_is_away(
     assert (item["problem"], item["compared"]) == (None, answer.json()["items"][0]["id"])
 
 
+@ON_ONE
 async def test_who_has_no_redcap_is_told_so(api: Api) -> None:
     assert kind(await api.post("/redcap/comparisons", {"project": "ANOTHER", "scope": "project"})) == "no-redcap"
     assert (await api.get("/redcap/differences", project="ANOTHER")).json() == {"items": [], "total": 0}
 
 
+@ON_ONE
 async def test_every_night_once(api: Api, database: Database) -> None:
     hour = now().astimezone(ZoneInfo("Europe/Oslo")).hour
     for settings in (RedcapSettings(night_hour=(hour + 2) % 24), RedcapSettings(night_hour=hour)):

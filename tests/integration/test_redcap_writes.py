@@ -1,6 +1,8 @@
 """REDCap hears of what arrives and is sent: once, whatever crashes, in its own words, and never of a patient."""
 
+import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -13,11 +15,13 @@ from services.redcap import handlers
 from services.redcap.mapping import Incoming, Mapping
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
+from services.redcap.targets import Targets
 from services.redcap.tokens import INCOMING, Tokens
 from shared.database import Database
-from shared.events import SeriesArrived, StudyArrived, TransferCompleted, TransferRequested
+from shared.events import SeriesAnonymized, SeriesArrived, StudyArrived, TransferCompleted, TransferRequested
 from shared.store import Store
-from shared.tables import RedcapInstance, RedcapOwed, RedcapTarget
+from shared.tables import RedcapInstance, RedcapOwed, RedcapTarget, Transfer
+from shared.tables.base import now
 from tests.components.redcap import Form, RedcapServer, text
 from tests.integration.redcap_setting import (
     INCOMING_TOKEN,
@@ -35,6 +39,9 @@ from tests.integration.redcap_setting import (
     service,
     token_files,
 )
+
+ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""What does not depend on the kind of database is tried on one."""
 
 
 @pytest.fixture
@@ -175,6 +182,7 @@ async def test_twice_is_once_and_more_goes_beside_it(
     assert {number: values["img_study_instance_uid"] for number, values in images.items()} == {1: SENT, 2: "2.25.78"}
 
 
+@ON_ONE
 async def test_what_the_original_or_a_person_has_written_keeps_its_instance(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
 ) -> None:
@@ -187,6 +195,7 @@ async def test_what_the_original_or_a_person_has_written_keeps_its_instance(
     assert numbers == {SERIES[1]: 4, "9.9.9": 7, SERIES[0]: 8}
 
 
+@ON_ONE
 @pytest.mark.parametrize("fault", ["away", "busy", "maintenance", "half"])
 async def test_a_redcap_that_is_away_is_owed_and_paid_once(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path, fault: str
@@ -211,6 +220,91 @@ async def test_a_redcap_that_is_away_is_owed_and_paid_once(
     assert sorted(counts) == ["", "series", "series", "transfers"]
 
 
+async def test_ended_in_the_middle_of_an_import(
+    filled: Database, rounds: Rounds, server: RedcapServer, store: Store, tmp_path: Path
+) -> None:
+    await happened(filled, tmp_path)
+    server.mode = "hold"
+    killed = asyncio.create_task(rounds.round())
+    assert await asyncio.to_thread(server.held.wait, 30)
+    async with Targets(filled, 60).held(INCOMING) as mine:
+        assert not mine
+    killed.cancel()
+    await asyncio.gather(killed, return_exceptions=True)
+    assert len(await owed(filled)) == 5
+    server.mode = "ok"
+    server.let_go.set()
+    await again_at_once(filled)
+    async with service(filled, store, server, tmp_path) as other:
+        await all_paid(other)
+    assert await owed(filled) == []
+    places = sorted(place[2:] for place in server.projects[INCOMING_TOKEN].data)
+    assert places == [("", 0), ("series", 1), ("series", 2), ("transfers", 1)]
+
+
+async def test_what_happens_while_it_is_paid_is_owed_anew(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    await happened(filled, tmp_path)
+    server.mode = "hold"
+    paying = asyncio.create_task(rounds.round())
+    assert await asyncio.to_thread(server.held.wait, 30)
+    await happened(filled, tmp_path)
+    server.mode = "ok"
+    server.let_go.set()
+    await paying
+    assert [(each.kind, each.version) for each in await owed(filled)][-2:] == [("study", 2), ("transfer", 4)]
+    await all_paid(rounds)
+    assert await owed(filled) == []
+
+
+@ON_ONE
+async def test_the_end_of_a_transfer_waits_until_the_router_knows_it(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    async with filled.session() as session:
+        await session.execute(update(Transfer).values(state="verifying"))
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    assert [each.kind for each in await owed(filled)] == ["transfer"]
+    async with filled.session() as session:
+        await session.execute(update(Transfer).values(state="failed", error="refused by research"))
+        await session.execute(update(RedcapOwed).values(due_at=now()))
+    await all_paid(rounds)
+    row = server.projects[INCOMING_TOKEN].data[STUDY, "", "transfers", 1]
+    assert (row["transfers_complete"], row["transfer_error___2"]) == ("1", "1")
+
+
+@ON_ONE
+async def test_what_was_sent_is_kept_for_when_its_files_are_gone(
+    filled: Database, rounds: Rounds, server: RedcapServer, store: Store, tmp_path: Path
+) -> None:
+    folder = token_files(tmp_path / "tokens", ABCD_study=PROJECT_TOKEN)
+    tokens = Tokens(RedcapSettings(url=server.url, tokens=folder))
+    manifest = f"{Store.anonymized('t1', SERIES[0], 1)}/manifest.json"
+    event = SeriesAnonymized(
+        transfer="t1", parts=2, destinations=("research",), project=PROJECT, series_instance_uid=SERIES[0], revision=1,
+        target_study_instance_uid=SENT, manifest=manifest, instances=1, quarantined=0,
+    )  # fmt: skip
+    for _ in range(2):
+        await handlers.anonymized(event, filled, store, tokens)
+    shutil.rmtree(store / "anonymized")
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    image = server.projects[PROJECT_TOKEN].data["ABCD-0017", "event_1_arm_1", "imaging", 1]
+    assert (image["img_study_date"], image["img_study_description"]) == ("2025-11-24", "CT")
+
+
+@ON_ONE
+async def test_without_redcap_nothing_is_owed(filled: Database, store: Store) -> None:
+    tokens = Tokens(RedcapSettings())
+    async with filled.session() as session:
+        await handlers.study(StudyArrived(study_instance_uid=STUDY, series=2, instances=5), session, tokens)
+        await handlers.completed(done(), session, tokens)
+    assert await owed(filled) == []
+
+
+@ON_ONE
 async def test_a_project_that_lacks_something_is_told_what_and_left_alone(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
 ) -> None:
@@ -236,6 +330,7 @@ async def test_a_project_that_lacks_something_is_told_what_and_left_alone(
     assert len(project.data) == 2
 
 
+@ON_ONE
 async def test_one_bad_row_holds_up_nobody_and_its_value_is_not_told(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
 ) -> None:
@@ -247,6 +342,7 @@ async def test_one_bad_row_holds_up_nobody_and_its_value_is_not_told(
     assert len([place for place in server.projects[INCOMING_TOKEN].data if place[2]]) == 3
 
 
+@ON_ONE
 async def test_a_token_that_is_not_taken_is_a_problem_of_that_project_alone(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
 ) -> None:
@@ -258,6 +354,7 @@ async def test_a_token_that_is_not_taken_is_a_problem_of_that_project_alone(
     assert (await target(filled)).problem is None
 
 
+@ON_ONE
 async def test_the_hash_of_the_original_can_be_had(
     filled: Database, store: Store, server: RedcapServer, tmp_path: Path
 ) -> None:
@@ -269,6 +366,7 @@ async def test_the_hash_of_the_original_can_be_had(
     assert row["study_patient_id"] == sha256(b"01019012345").hexdigest()
 
 
+@ON_ONE
 async def test_small_portions_and_a_place_for_each_in_our_table(
     filled: Database, store: Store, server: RedcapServer, tmp_path: Path
 ) -> None:

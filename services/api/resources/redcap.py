@@ -21,13 +21,13 @@ from shared.tables import RedcapDifference, RedcapOwed, RedcapTarget
 from shared.tables.base import new_id
 
 router = APIRouter(tags=["redcap"])
-Scope = Literal["incoming", "project"]
-SCOPES: dict[str, Scope] = {"": "incoming"}
+Scope = Literal["incoming", "tables", "project"]
+SCOPES: dict[str, Scope] = {"": "incoming", "*": "tables"}
 """How what is no project's is called in the tables, and here."""
 
 
 class TargetItem(Shape):
-    """A REDCap project that is written to."""
+    """A REDCap project that is written to, or the tables there that are read."""
 
     model_config = example(
         scope="project",
@@ -42,12 +42,12 @@ class TargetItem(Shape):
         compared_at="2026-01-02T02:00:05Z",
         differences=3,
     )
-    scope: Scope = Field(description="incoming: of all studies; project: a project's own")
+    scope: Scope = Field(description="incoming: of all studies; tables: what is read; project: a project's own")
     project: str | None
     owed: int = Field(description="to be written, those that wait included")
     waiting: int = Field(description="of these, what waits for a person")
     waits_for: list[str] = Field(description="why, the first few")
-    problem: str | None = Field(description="why nothing can be written at all")
+    problem: str | None = Field(description="why nothing can be written or read at all")
     next_try_at: datetime | None
     written_at: datetime | None
     compared: str | None = Field(description="the last comparison that was done")
@@ -69,7 +69,7 @@ class DifferenceItem(Shape):
     )
     scope: Scope
     project: str | None
-    kind: str = Field(description="study, series, transfer, imaging or participant")
+    kind: str = Field(description="study, series, transfer, imaging, participant; project, rule, coupling")
     subject: str = Field(description="its UID, id, pseudonym, or number of the record there")
     side: Literal["gateway", "redcap", "both"] = Field(description="only here, only there, or there otherwise")
     what: str

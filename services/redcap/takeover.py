@@ -1,0 +1,229 @@
+"""Takes projects, rules and coupling entries over from REDCap by the gateway's own api; reports what it may not."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.redcap.client import Item
+from services.redcap.comparing import BOTH, GATEWAY, REDCAP, Difference
+from services.redcap.gateway import Gateway, NotTaken, segment
+from services.redcap.mapping import Mapping
+from services.redcap.taking import digests, merged
+from services.redcap.wishes import Wish
+from shared.crypto import Vault
+from shared.database import Database
+from shared.tables import CouplingEntry, RedcapTaken
+from shared.tables.base import now
+
+AT_ONCE = 500
+"""Coupling entries of one request."""
+
+Study = tuple[str, str]
+"""A project and a study in it: its UID, or the keyed hash of its accession number."""
+
+
+class Entry(NamedTuple):
+    """A coupling entry that is in force here."""
+
+    id: str
+    participant: str
+    event: str
+
+
+class Takeover:
+    """One reading of REDCap's tables; `found` is what could not be agreed on."""
+
+    def __init__(self, database: Database, vault: Vault, gateway: Gateway, mapping: Mapping) -> None:
+        self._database = database
+        self._vault = vault
+        self._gateway = gateway
+        self._mapping = mapping
+        self.found: list[Difference] = []
+
+    async def projects(self, wishes: Sequence[Wish]) -> None:
+        """Make what is not here, and follow REDCap where nobody here has decided otherwise."""
+        here = {item["name"]: item for item in await self._gateway.items("/projects")}
+        taken = await self._taken("project")
+        for wish in wishes:
+            before = taken.get(wish.project)
+            try:
+                if wish.project in here:
+                    path = f"/projects/{segment(wish.project)}"
+                    await self._follow("project", wish, wish.project, here[wish.project], before, path)
+                elif before is not None:
+                    self._differ("project", wish.project, REDCAP, "was taken over and is not here any more")
+                else:
+                    await self._new_project(wish)
+            except NotTaken as error:
+                self._differ("project", wish.project, REDCAP, f"not taken: {error}")
+        names = {wish.project for wish in wishes}
+        for name in sorted(taken.keys() - names):
+            self._differ("project", name, GATEWAY, "was taken over and is not there any more")
+
+    async def rules(self, wishes: Sequence[Wish]) -> None:
+        """The same for rules; one that is not active there and was never here stays away."""
+        here = {item["id"]: item for item in await self._gateway.items("/rules")}
+        taken = await self._taken("rule")
+        known = {row.reference for row in taken.values()}
+        for wish in wishes:
+            before = taken.get(wish.record)
+            try:
+                if before is not None:
+                    await self._known_rule(wish, before, here)
+                elif wish.values["active"]:
+                    same = [key for key, item in here.items() if key not in known and _same(wish, item)]
+                    identity = same[0] if same else await self._new_rule(wish)
+                    known.add(identity)
+                    await self._note("rule", wish.record, identity, wish.values)
+            except NotTaken as error:
+                self._differ("rule", wish.record, REDCAP, f"not taken: {error}")
+        for record in sorted(taken.keys() - {wish.record for wish in wishes}):
+            self._differ("rule", record, GATEWAY, "was taken over and is not there any more")
+
+    async def entries(self, wishes: Sequence[Wish]) -> None:
+        """Each entry once: one that has expired here, or that somebody has removed, does not come back."""
+        taken = await self._taken("coupling")
+        there = {self._key(wish): wish for wish in wishes}
+        in_force = await self._in_force(sorted({wish.project for wish in wishes}))
+        fresh: dict[str, list[Wish]] = defaultdict(list)
+        for key, wish in there.items():
+            here, before = in_force.get(self._study(wish)), taken.get(key)
+            if here is None and before is None:
+                fresh[wish.project].append(wish)
+            elif here is not None:
+                await self._known_entry(wish, here, before)
+        for project, some in sorted(fresh.items()):
+            for start in range(0, len(some), AT_ONCE):
+                await self._add(project, some[start : start + AT_ONCE])
+
+    async def _new_project(self, wish: Wish) -> None:
+        values = {name: value for name, value in wish.values.items() if name != "active"}
+        made = await self._gateway.make("/projects", {**self._mapping.new_projects, **values, "name": wish.project})
+        await self._note("project", wish.project, wish.project, wish.values)
+        if wish.values.get("active", True) is False and made.get("active", True):
+            await self._gateway.change(f"/projects/{segment(wish.project)}", {"active": False})
+
+    async def _follow(
+        self, kind: str, wish: Wish, subject: str, here: Item, before: RedcapTaken | None, path: str
+    ) -> None:
+        """Change here what REDCap has changed and nobody here; say what is otherwise because somebody has."""
+        wins = self._mapping.redcap_wins if kind == "project" else ()
+        fields = before.fields if before is not None else {}
+        outcome = merged(wish.values, here, fields, self._digest, wins)
+        if outcome.change:
+            await self._gateway.change(path, outcome.change)
+        agreed = {name: value for name, value in wish.values.items() if name not in outcome.differs}
+        kept = {name: fields[name] for name in outcome.differs if name in fields}
+        if {**kept, **digests(agreed, self._digest)} != fields:
+            await self._note(kind, subject, str(here.get("id") or here["name"]), agreed, kept)
+        for name in outcome.differs:
+            self._differ(kind, subject, BOTH, f"{name} was decided otherwise here")
+
+    async def _known_rule(self, wish: Wish, before: RedcapTaken, here: dict[str, Item]) -> None:
+        item = here.get(str(before.reference))
+        if item is None:
+            if wish.values["active"]:
+                self._differ("rule", wish.record, REDCAP, "was taken over and is not here any more")
+        elif item["project"] != wish.project:
+            self._differ("rule", wish.record, BOTH, "project is another one here")
+        else:
+            await self._follow("rule", wish, wish.record, item, before, f"/rules/{segment(item['id'])}")
+
+    async def _new_rule(self, wish: Wish) -> str:
+        values = {name: value for name, value in wish.values.items() if name != "active" and value is not None}
+        made = await self._gateway.make("/rules", values | {"project": wish.project})
+        return str(made["id"])
+
+    async def _known_entry(self, wish: Wish, here: Entry, before: RedcapTaken | None) -> None:
+        wanted = _whose(wish)
+        has = {"participant": here.participant, "event": here.event}
+        if has == wanted:
+            if before is None:
+                await self._note("coupling", self._key(wish), None, wanted)
+        elif before is not None and before.fields == digests(has, self._digest):
+            await self._gateway.remove(f"/projects/{segment(wish.project)}/coupling/{segment(here.id)}")
+            await self._add(wish.project, [wish])
+        else:
+            self._differ("coupling", wish.record, BOTH, "the study was coupled otherwise here")
+
+    async def _add(self, project: str, wishes: Sequence[Wish]) -> None:
+        """All of them at once; when that is refused by halves, until the one at fault is alone."""
+        body = {"entries": [wish.values for wish in wishes], "expires_days": self._mapping.coupling_days}
+        try:
+            await self._gateway.make(f"/projects/{segment(project)}/coupling", body)
+        except NotTaken as error:
+            if len(wishes) == 1:
+                self._differ("coupling", wishes[0].record, REDCAP, f"not taken: {error}")
+                return
+            middle = len(wishes) // 2
+            await self._add(project, wishes[:middle])
+            await self._add(project, wishes[middle:])
+            return
+        async with self._database.session() as session:
+            for wish in wishes:
+                await _put(session, self._row("coupling", self._key(wish), None, digests(_whose(wish), self._digest)))
+
+    async def _in_force(self, projects: Sequence[str]) -> dict[Study, Entry]:
+        """The entries here, by project and study."""
+        columns = CouplingEntry.project, CouplingEntry.accession_hash, CouplingEntry.study_instance_uid
+        whose = CouplingEntry.id, CouplingEntry.participant, CouplingEntry.event
+        valid = or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
+        query = select(*columns, *whose).where(CouplingEntry.project.in_(projects), valid)
+        async with self._database.reading() as session:
+            rows = (await session.execute(query)).all()
+        return {(row[0], row[2] or row[1] or ""): Entry(row[3], row[4], row[5]) for row in rows}
+
+    def _study(self, wish: Wish) -> Study:
+        if (uid := wish.values.get("study_instance_uid")) is not None:
+            return wish.project, uid
+        return wish.project, self._vault.hash("accession", wish.values["accession_number"])
+
+    def _key(self, wish: Wish) -> str:
+        """An entry is known by its project and study; a keyed hash, for that may be an accession number."""
+        study = wish.values.get("study_instance_uid") or wish.values.get("accession_number", "")
+        return self._vault.hash("redcap coupling", wish.project, study)
+
+    def _digest(self, value: Any) -> str:
+        return self._vault.hash("redcap taken", json.dumps(value, sort_keys=True))
+
+    def _differ(self, kind: str, subject: str, side: str, what: str) -> None:
+        self.found.append(Difference(kind, subject[:100], side, what[:300]))
+
+    async def _taken(self, kind: str) -> dict[str, RedcapTaken]:
+        async with self._database.reading() as session:
+            rows = await session.scalars(select(RedcapTaken).where(RedcapTaken.kind == kind))
+            return {row.key: row for row in rows}
+
+    async def _note(
+        self, kind: str, key: str, reference: str | None, values: dict[str, Any], kept: dict[str, str] | None = None
+    ) -> None:
+        fields = {**(kept or {}), **digests(values, self._digest)}
+        async with self._database.session() as session:
+            await _put(session, self._row(kind, key, reference, fields))
+
+    @staticmethod
+    def _row(kind: str, key: str, reference: str | None, fields: dict[str, str]) -> dict[str, Any]:
+        return {"kind": kind, "key": key, "reference": reference, "fields": fields, "taken_at": now()}
+
+
+async def _put(session: AsyncSession, row: dict[str, Any]) -> None:
+    """Insert it, or replace what was noted before."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    fresh = {name: row[name] for name in ("reference", "fields", "taken_at")}
+    statement = insert(RedcapTaken).values(row).on_conflict_do_update(index_elements=["kind", "key"], set_=fresh)
+    await session.execute(statement)
+
+
+def _whose(wish: Wish) -> dict[str, str]:
+    """What an entry says of its study."""
+    return {"participant": wish.values["participant"], "event": wish.values["event"]}
+
+
+def _same(wish: Wish, item: Item) -> bool:
+    """Whether a rule here says what REDCap's says."""
+    return item["project"] == wish.project and all(item.get(name) == value for name, value in wish.values.items())
