@@ -64,9 +64,10 @@ def sync(project: Project = None, seconds: Seconds = 600) -> None:
     """Compare, and write to REDCap what it lacks; nothing is removed there."""
     with Client() as client:
         _compare(client, project, repair=True, seconds=seconds)
-        done = wait(lambda: _paid(client, project), seconds, every=1)
-    if done is None:
-        raise Failure("REDCap has not taken all of it yet; `fiona redcap status` says why")
+        left = wait(lambda: _left(client, project), seconds, every=1)
+    if left != 0:
+        what = f"{left} wait for a person" if left else "REDCap has not taken all of it yet"
+        raise Failure(f"{what}; `fiona redcap status` says why")
     remark("REDCap has all of it")
 
 
@@ -84,7 +85,8 @@ def _compare(client: Client, project: str | None, *, repair: bool, seconds: floa
         raise Failure("REDCap was not compared in time; `fiona redcap status` says why")
 
 
-def _paid(client: Client, project: str | None) -> bool | None:
-    """Whether nothing is owed any more."""
+def _left(client: Client, project: str | None) -> int | None:
+    """How many wait for a person when nothing else is owed any more; None: something is."""
     mine = [item for item in client.items("/redcap") if project in (None, item["project"])]
-    return not any(item["owed"] for item in mine) or None
+    owed, waiting = (sum(item[name] for item in mine) for name in ("owed", "waiting"))
+    return waiting if owed == waiting else None

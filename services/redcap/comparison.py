@@ -1,7 +1,7 @@
 """Compares a REDCap project with the gateway, record by record, and owes again what it lacks when that is wanted."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -65,9 +65,14 @@ class Comparison:
         there = {str(row[self._schema.record]) for row in await self._redcap.records([self._schema.record])}
         async with self._database.reading() as session:
             here = await self._records(session)
-        found = of_records(self._sides.record_kind, here, there)
+            gone = await self._withdrawn(session)
+        found: list[Difference] = []
         for records in _portions(sorted(here)):
             found += await self._of(records)
+        found += [
+            replace(each, what="consent was withdrawn here") if each.subject in gone else each
+            for each in of_records(self._sides.record_kind, here, there)
+        ]
         strangers = sorted(there - set(here)) if self._target != INCOMING else []
         for records in _portions(strangers):
             found += of_instances(self._sides.instruments, [], {}, found_there(await self._rows(records), self._schema))
@@ -76,7 +81,15 @@ class Comparison:
     async def _records(self, session: AsyncSession) -> list[str]:
         if self._target == INCOMING:
             return list(await session.scalars(select(Study.study_instance_uid).where(Study.arrived_at.is_not(None))))
-        return list(await session.scalars(select(Participant.name).where(Participant.project == self._target)))
+        in_force = Participant.withdrawn_at.is_(None)
+        return list(
+            await session.scalars(select(Participant.name).where(Participant.project == self._target, in_force))
+        )
+
+    async def _withdrawn(self, session: AsyncSession) -> set[str]:
+        """Participants who are not to be there any more."""
+        mine = Participant.project == self._target, Participant.withdrawn_at.is_not(None)
+        return set(await session.scalars(select(Participant.name).where(*mine)))
 
     async def _of(self, records: Sequence[str]) -> list[Difference]:
         there = found_there(await self._rows(records), self._schema)

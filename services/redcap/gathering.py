@@ -36,6 +36,8 @@ class Gatherer:
             case "series":
                 line = await incoming.series_line(session, names.incoming, owed.subject)
             case "participant":
+                if await imaging.withdrawn(session, owed.project, owed.subject):
+                    return []
                 event = imaging.first_event(names.project, schema)
                 line = imaging.participant_line(names.project, schema, owed.subject, event)
             case _:
@@ -47,6 +49,8 @@ class Gatherer:
         if transfer is None:
             return []
         if owed.kind == "imaging":
+            if await imaging.withdrawn(session, transfer.project, transfer.participant):
+                return []
             return await imaging.imaging_lines(session, self.store, self.mapping.project, schema, transfer)
         if owed.final and transfer.state not in incoming.FINAL:
             raise NotYet

@@ -10,7 +10,13 @@ from services.redcap.results import result_of
 from services.redcap.schema import Schema
 from services.redcap.values import Day, Value
 from shared.store import Store
-from shared.tables import Transfer
+from shared.tables import Participant, Transfer
+
+
+async def withdrawn(session: AsyncSession, project: str, participant: str) -> bool:
+    """Whether somebody's consent was withdrawn: of them REDCap is told nothing any more."""
+    row = await session.get(Participant, (project, participant))
+    return row is not None and row.withdrawn_at is not None
 
 
 def participant_line(names: OneProject, schema: Schema, participant: str, event: str | None) -> Line:

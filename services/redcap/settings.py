@@ -27,7 +27,7 @@ class RedcapSettings(FionaSettings):
     routing_token: SecretStr | None = Field(default=None, description="of the table of routing rules, to read it")
     coupling_token: SecretStr | None = Field(default=None, description="of the coupling list, to read it")
     api_url: str = Field(default="http://127.0.0.1:8080", description="the gateway's own api: what is read goes there")
-    api_token: SecretStr | None = Field(default=None, description="by which the api knows this service")
+    api_token: SecretStr | None = Field(default=None, description="its token there, for what is read")
     batch_rows: int = Field(default=200, ge=1, le=5000, description="the most of one import")
     batch_bytes: int = Field(default=2**20, ge=10_000, description="the same, of its JSON")
     calls_per_minute: float = Field(default=300, gt=0, description="the most of one process; REDCap bans beyond 600")

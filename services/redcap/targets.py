@@ -29,6 +29,10 @@ class Targets:
 
     async def settle(self, names: Collection[str]) -> None:
         """Note which there are."""
+        async with self._database.reading() as session:
+            configured = await session.scalars(select(RedcapTarget.project).where(RedcapTarget.configured.is_(True)))
+            if set(configured) == set(names):
+                return
         async with self._database.session() as session:
             await insert_new(session, RedcapTarget, [{"project": name} for name in names])
             there = RedcapTarget.project.in_(names)

@@ -104,10 +104,12 @@ async def test_what_differs_either_way(api: Api, rounds: Rounds, server: RedcapS
     async with database.session() as session:
         await session.execute(update(Series).where(Series.series_instance_uid == SERIES[0]).values(instance_count=9))
         session.add(Participant(project=PROJECT, name="ABCD-0018"))
+        session.add(Participant(project=PROJECT, name="ABCD-0019", withdrawn_at=now()))
     there[STUDY, "", "transfers", 1]["transfers_complete"] = "0"
     there["9.9", "", "", 0] = {"study_description": "of another gateway"}
     there[STUDY, "", "series", 5] = {"series_instance_uid": "9.9.9"}
     mine["ABCD-0099", "event_1_arm_1", "", 0] = {"first_name": "x"}
+    mine["ABCD-0019", "event_1_arm_1", "", 0] = {"first_name": "withdrawn"}
     mine["ABCD-0017", "event_1_arm_1", "imaging", 2] = {"img_study_instance_uid": "2.25.99"}
     mine["ABCD-0099", "event_1_arm_1", "imaging", 1] = {"img_study_instance_uid": "2.25.98"}
     found = [
@@ -118,12 +120,15 @@ async def test_what_differs_either_way(api: Api, rounds: Rounds, server: RedcapS
         ("imaging", "ABCD-0017", "redcap", PROJECT),
         ("imaging", "ABCD-0099", "redcap", PROJECT),
         ("participant", "ABCD-0018", "gateway", PROJECT),
+        ("participant", "ABCD-0019", "redcap", PROJECT),
         ("participant", "ABCD-0099", "redcap", PROJECT),
     ]
     assert await compared(api, rounds) == found
     whats = {item["what"] for item in (await api.get("/redcap/differences", scope="incoming")).json()["items"]}
     assert "series_num_files differs" in whats
     assert f"instance 5 of series in record {STUDY}: not known here" in whats
+    items = (await api.get("/redcap/differences", project=PROJECT, kind="participant")).json()["items"]
+    assert items[1]["what"] == "consent was withdrawn here"
     await compared(api, rounds, repair=True, project=PROJECT, scope="project")
     assert there[STUDY, "", "series", 1]["series_num_files"] == "2"
     await compared(api, rounds, repair=True)

@@ -70,7 +70,6 @@ class Gateway:
         }
         self._settings = settings
         self._token_file = folder / "token"
-        self.api_port = int(settings["FIONA_API_PORT"])
         self.processes = {names[0]: ServiceProcess(names, folder / names[0], settings) for names in groups}
 
     def start(self) -> None:

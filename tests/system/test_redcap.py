@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.main import run
-from tests.components.process import free_port, wait_until
+from tests.components.process import wait_until
 from tests.components.redcap import Form, Project, RedcapServer, text
 from tests.integration.redcap_setting import (
     INCOMING_TOKEN,
@@ -18,7 +18,7 @@ from tests.integration.redcap_setting import (
     token_files,
 )
 from tests.studies import ACCESSION, PATIENT_ID, ct_study
-from tests.system.gateway import SERVICES, Gateway, running
+from tests.system.gateway import SERVICES, Gateway, ServiceProcess, running
 from tests.system.modality import Modality
 
 PROJECTS_TOKEN = "B" * 32
@@ -40,25 +40,29 @@ def redcap() -> Iterator[RedcapServer]:
 @pytest.fixture
 def gateway(tmp_path: Path, redcap: RedcapServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     """The embedded bus, REDCap's service in a process of its own."""
-    port = free_port()
     (tmp_path / "mapping.yaml").write_text(MAPPING)
     (tmp_path / "incoming").write_text(f"{INCOMING_TOKEN}\n")
-    environment = {
-        "FIONA_REDCAP_URL": redcap.url,
-        "FIONA_REDCAP_MAPPING": str(tmp_path / "mapping.yaml"),
-        "FIONA_REDCAP_INCOMING_TOKEN_FILE": str(tmp_path / "incoming"),
-        "FIONA_REDCAP_PROJECTS_TOKEN": PROJECTS_TOKEN,
-        "FIONA_REDCAP_TOKENS": str(token_files(tmp_path / "tokens", ABCD_study=PROJECT_TOKEN)),
-        "FIONA_REDCAP_POLL_SECONDS": "0.2",
-        "FIONA_REDCAP_READ_MINUTES": "0.01",
-        "FIONA_REDCAP_TIMEOUT_SECONDS": "4",
-        "FIONA_REDCAP_CALLS_PER_MINUTE": "6000",
-        "FIONA_ANONYMIZER_WORKERS": "1",
-        "FIONA_API_PORT": str(port),
-        "FIONA_REDCAP_API_URL": f"http://127.0.0.1:{port}",
-    }
-    monkeypatch.setenv("FIONA_API", f"http://127.0.0.1:{port}")
-    with running(Gateway(tmp_path, environment, (SERVICES, ("redcap",)))) as made:
+    token = tmp_path / "token"
+    with running(Gateway(tmp_path, {"FIONA_ANONYMIZER_WORKERS": "1"}, (SERVICES,))) as made:
+        environment = {
+            "FIONA_DATA": str(made.data),
+            "FIONA_REDCAP_URL": redcap.url,
+            "FIONA_REDCAP_MAPPING": str(tmp_path / "mapping.yaml"),
+            "FIONA_REDCAP_INCOMING_TOKEN_FILE": str(tmp_path / "incoming"),
+            "FIONA_REDCAP_PROJECTS_TOKEN": PROJECTS_TOKEN,
+            "FIONA_REDCAP_TOKENS": str(token_files(tmp_path / "tokens", ABCD_study=PROJECT_TOKEN)),
+            "FIONA_REDCAP_API_URL": f"http://127.0.0.1:{made.api_port}",
+            "FIONA_REDCAP_API_TOKEN_FILE": str(token),
+            "FIONA_REDCAP_POLL_SECONDS": "0.2",
+            "FIONA_REDCAP_READ_MINUTES": "0.01",
+            "FIONA_REDCAP_TIMEOUT_SECONDS": "4",
+            "FIONA_REDCAP_CALLS_PER_MINUTE": "6000",
+        }
+        made.call("POST", "/destinations", json={"name": "research", "kind": "folder"})
+        made.processes["redcap"] = ServiceProcess(("redcap",), tmp_path / "redcap", environment)
+        made.processes["redcap"].start()
+        monkeypatch.setenv("FIONA_API", f"http://127.0.0.1:{made.api_port}")
+        monkeypatch.setenv("FIONA_TOKEN_FILE", str(token))
         yield made
 
 
@@ -69,7 +73,6 @@ def there(redcap: RedcapServer, token: str) -> dict[Any, dict[str, str]]:
 
 @pytest.mark.slow
 def test_a_study_on_its_whole_road(gateway: Gateway, redcap: RedcapServer, tmp_path: Path) -> None:
-    gateway.call("POST", "/destinations", json={"name": "research", "kind": "folder"})
     wait_until(lambda: gateway.call("GET", "/projects")["total"] == 1, 60, "the project from REDCap", every=0.2)
     redcap.mode = "hold"
     study = ct_study(tmp_path / "study", series=2)
@@ -98,7 +101,8 @@ def test_a_study_on_its_whole_road(gateway: Gateway, redcap: RedcapServer, tmp_p
     for identity in (PATIENT_ID, ACCESSION, "Hansen", "Canary", study.study_instance_uid):
         assert identity not in str(mine)
         assert identity == study.study_instance_uid or identity not in gateway.logs()
-    for token in (INCOMING_TOKEN, PROJECT_TOKEN, PROJECTS_TOKEN):
+    ours = (tmp_path / "token").read_text().strip()
+    for token in (INCOMING_TOKEN, PROJECT_TOKEN, PROJECTS_TOKEN, ours):
         assert token not in gateway.logs()
     assert run(["redcap", "check"]) == 0
     assert run(["redcap", "status"]) == 0

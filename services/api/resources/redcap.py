@@ -1,5 +1,6 @@
 """REDCap: how it is with each project there, where gateway and REDCap differ, and the wish to know or to mend it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -24,6 +25,9 @@ router = APIRouter(tags=["redcap"])
 Scope = Literal["incoming", "tables", "project"]
 SCOPES: dict[str, Scope] = {"": "incoming", "*": "tables"}
 """How what is no project's is called in the tables, and here."""
+
+REASONS = 5
+"""How many of them are shown."""
 
 
 class TargetItem(Shape):
@@ -103,8 +107,7 @@ async def list_redcap(context: Ctx, who: Who, limit: Limit = 100, offset: Offset
         rows = await session.scalars(
             select(RedcapTarget).where(used).order_by(RedcapTarget.project).limit(limit).offset(offset)
         )
-        items = [await _target(session, row) for row in rows]
-    return Page(items=items, total=total)
+        return Page(items=await _items(session, list(rows)), total=total)
 
 
 @router.get("/redcap/differences", summary="Where gateway and REDCap differed when they were last compared")
@@ -166,28 +169,40 @@ def _of(column: InstrumentedAttribute[str], scope: Scope | None, project: str | 
     return conditions
 
 
-async def _target(session: AsyncSession, row: RedcapTarget) -> TargetItem:
-    mine = RedcapOwed.project == row.project
+async def _items(session: AsyncSession, rows: Sequence[RedcapTarget]) -> list[TargetItem]:
+    names = [row.project for row in rows]
+    mine, of_mine = RedcapOwed.project.in_(names), RedcapDifference.project.in_(names)
     parked = RedcapOwed.due_at.is_(None)
-    owed = await session.scalar(select(func.count()).select_from(RedcapOwed).where(mine)) or 0
-    waiting = await session.scalar(select(func.count()).select_from(RedcapOwed).where(mine, parked)) or 0
-    why = select(RedcapOwed.problem).where(mine, parked, RedcapOwed.problem.is_not(None)).distinct()
-    reasons = await session.scalars(why.order_by(RedcapOwed.problem).limit(5))
-    of_target = RedcapDifference.project == row.project
-    differences = await session.scalar(select(func.count()).select_from(RedcapDifference).where(of_target)) or 0
-    return TargetItem(
-        scope=_scope(row.project),
-        project=_project(row.project),
-        owed=owed,
-        waiting=waiting,
-        waits_for=[reason for reason in reasons if reason],
-        problem=row.problem,
-        next_try_at=row.due_at if row.problem else None,
-        written_at=row.written_at,
-        compared=row.compared,
-        compared_at=row.compared_at,
-        differences=differences,
-    )
+    owed = await _counted(session, RedcapOwed.project, mine)
+    waiting = await _counted(session, RedcapOwed.project, mine, parked)
+    differences = await _counted(session, RedcapDifference.project, of_mine)
+    why = select(RedcapOwed.project, RedcapOwed.problem).where(mine, parked, RedcapOwed.problem.is_not(None))
+    reasons: dict[str, list[str]] = {}
+    for name, reason in await session.execute(why.distinct().order_by(RedcapOwed.problem)):
+        reasons.setdefault(name, []).append(reason or "")
+    return [
+        TargetItem(
+            scope=_scope(row.project),
+            project=_project(row.project),
+            owed=owed.get(row.project, 0),
+            waiting=waiting.get(row.project, 0),
+            waits_for=reasons.get(row.project, [])[:REASONS],
+            problem=row.problem,
+            next_try_at=row.due_at if row.problem else None,
+            written_at=row.written_at,
+            compared=row.compared,
+            compared_at=row.compared_at,
+            differences=differences.get(row.project, 0),
+        )
+        for row in rows
+    ]
+
+
+async def _counted(
+    session: AsyncSession, column: InstrumentedAttribute[str], *conditions: ColumnElement[bool]
+) -> dict[str, int]:
+    query = select(column, func.count()).where(*conditions).group_by(column)
+    return dict((await session.execute(query)).all())
 
 
 def _difference(row: RedcapDifference) -> DifferenceItem:
