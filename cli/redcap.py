@@ -72,17 +72,23 @@ def sync(project: Project = None, seconds: Seconds = 600) -> None:
 
 
 def _compare(client: Client, project: str | None, *, repair: bool, seconds: float) -> None:
-    """Ask for it and wait until it is done."""
+    """Ask for it and wait until it is done; one that somebody asks for meanwhile does as well."""
     body: dict[str, Any] = {"project": project, "repair": repair}
     if project is not None:
         body["scope"] = "project"
-    asked = {item["id"] for item in client.post("/redcap/comparisons", body)["items"]}
+    before = {_name(item): item["compared"] for item in client.items("/redcap")}
+    asked = {_name(item): item["id"] for item in client.post("/redcap/comparisons", body)["items"]}
 
     def done() -> bool | None:
-        return asked <= {item["compared"] for item in client.items("/redcap")} or None
+        mine = [item for item in client.items("/redcap") if _name(item) in asked]
+        return all(_done(item, asked[_name(item)], before.get(_name(item))) for item in mine) or None
 
     if wait(done, seconds, every=1) is None:
         raise Failure("REDCap was not compared in time; `fiona redcap status` says why")
+
+
+def _done(item: Item, asked: str, before: str | None) -> bool:
+    return item["compared"] == asked or (item["compared"] != before and not item["comparing"])
 
 
 def _left(client: Client, project: str | None) -> int | None:

@@ -86,7 +86,6 @@ class Errors(Part):
 class Incoming(Part):
     """The REDCap project of what has arrived: a record is a StudyInstanceUID."""
 
-    record: Name = "study_instance_uid"
     event: MaybeName = Field(default=None, description="in a longitudinal project: where all of it stands")
     identities: Literal["keyed", "sha256", "none"] = Field(
         default="keyed", description="how PatientName and PatientID are hashed; sha256 is the original's"
@@ -113,7 +112,6 @@ class ImagingFields(Part):
 class OneProject(Part):
     """A project's own REDCap project: a record is a participant."""
 
-    record: Name = "record_id"
     names: tuple[Name, ...] = Field(default=("first_name", "last_name"), description="they say the pseudonym, too")
     arm: int = Field(default=1, ge=1)
     events: dict[str, Name] = Field(

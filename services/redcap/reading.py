@@ -23,13 +23,18 @@ class Reader:
     """The tables that there are tokens for."""
 
     def __init__(
-        self, settings: RedcapSettings, http: httpx.AsyncClient, mapping: Mapping, takeover: Callable[[], Takeover]
+        self,
+        settings: RedcapSettings,
+        http: httpx.AsyncClient,
+        pace: Pace,
+        mapping: Mapping,
+        takeover: Callable[[], Takeover],
     ) -> None:
         self._settings = settings
         self._http = http
         self._mapping = mapping
         self._takeover = takeover
-        self._pace = Pace(settings.calls_per_minute)
+        self._pace = pace
 
     async def read(self) -> list[Difference]:
         """Take all of it over; what could not be agreed on. Raises Away, and Refused when nobody listens to us."""

@@ -30,12 +30,13 @@ def read_result(store: Store, transfer: str, path: str) -> RedcapResult | None:
 
 
 def _header(store: Store, manifest: Manifest) -> Any | None:
-    for instance in manifest.instances[:1]:
-        try:
-            return dcmread(store / instance.path, stop_before_pixels=True, specific_tags=list(TAGS.values()))
-        except (OSError, InvalidDicomError, ValueError):
-            return None
-    return None
+    if not manifest.instances:
+        return None
+    try:
+        path = store / manifest.instances[0].path
+        return dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS.values()))
+    except (OSError, InvalidDicomError, ValueError):
+        return None
 
 
 async def result_of(session: AsyncSession, store: Store, transfer: str) -> RedcapResult | None:

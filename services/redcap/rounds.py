@@ -1,7 +1,6 @@
 """Round after round: every REDCap project that is owed something, and can be asked, gets its turn."""
 
 import asyncio
-from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -63,32 +62,34 @@ class Rounds:
         return more
 
     async def _turn(self, target: str) -> bool:
-        if target == TABLES:
-            await self._read()
-            return False
+        """Whether there is more to do; what goes wrong holds up nobody else."""
         try:
-            more = await self._writer.pay(target) or await self._compare(target)
-        except (Away, Refused) as error:
+            return await (self._read() if target == TABLES else self._write(target))
+        except (Away, Refused, Unfit) as error:
             seconds = await self._targets.ill(target, str(error))
-            log.warning("REDCap does not take what it is owed", project=target, why=str(error), seconds=seconds)
-            return False
-        await self._targets.well(target)
+            log.warning("REDCap has not done what it was asked", project=target, why=str(error), seconds=seconds)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            await self._targets.ill(target, f"unexpected {type(error).__name__}")
+            log.exception("turn failed", project=target)
+        return False
+
+    async def _write(self, target: str) -> bool:
+        paid = await self._writer.pay(target)
+        more = paid or await self._compare(target)
+        await self._targets.well(target, wrote=paid)
         return more
 
-    async def _read(self) -> None:
+    async def _read(self) -> bool:
         """Take over what REDCap's tables say, and come back for more in a while."""
         async with self._database.reading() as session:
             row = await session.get_one(RedcapTarget, TABLES)
-        try:
-            found = await self._reader.read()
-        except (Away, Refused, Unfit) as error:
-            await self._targets.ill(TABLES, str(error))
-            log.warning("REDCap's tables cannot be read", why=str(error))
-            return
+        found = await self._reader.read()
         async with self._database.session() as session:
             await keep(session, TABLES, row.comparison, found, repair=False)
-        again = now() + timedelta(minutes=self._settings.read_minutes)
-        await self._targets.note(TABLES, problem=None, failures=0, due_at=again)
+        await self._targets.well(TABLES, again=self._settings.read_minutes * 60)
+        return False
 
     async def _compare(self, target: str) -> bool:
         """When somebody has asked for it, and all that was owed is paid; whether there is more to pay now."""

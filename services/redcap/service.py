@@ -7,7 +7,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from services.redcap import nights
-from services.redcap.client import open_http
+from services.redcap.client import Pace, open_http
 from services.redcap.gateway import Gateway, open_gateway
 from services.redcap.gathering import Gatherer
 from services.redcap.handlers import handlers
@@ -45,9 +45,10 @@ async def _serve(context: Context, ready: Callable[[], None]) -> None:
     zone = ZoneInfo(context.settings.timezone)
     async with open_http(settings) as http, open_gateway(settings) as api:
         gatherer = Gatherer(context.store, context.vault, zone, mapping)
-        writer = Writer(context.database, gatherer, settings, tokens, http)
+        pace = Pace(settings.calls_per_minute)
+        writer = Writer(context.database, gatherer, settings, tokens, http, pace)
         takeover = partial(Takeover, context.database, context.vault, Gateway(api), mapping)
-        reader = Reader(settings, http, mapping, takeover)
+        reader = Reader(settings, http, pace, mapping, takeover)
         ready()
         await Rounds(context.database, targets, tokens, writer, reader, settings).run()
 

@@ -72,9 +72,11 @@ class Targets:
         async with self._database.session() as session:
             await session.execute(update(RedcapTarget).where(RedcapTarget.project == name).values(values))
 
-    async def well(self, name: str) -> None:
-        """It has taken what it was given."""
-        await self.note(name, problem=None, failures=0, due_at=None, written_at=now())
+    async def well(self, name: str, *, wrote: bool = False, again: float | None = None) -> None:
+        """It listens; whether it has taken something, and after how many seconds to come back at the earliest."""
+        due_at = now() + timedelta(seconds=again) if again is not None else None
+        written = {"written_at": now()} if wrote else {}
+        await self.note(name, problem=None, failures=0, due_at=due_at, **written)
 
     async def ill(self, name: str, why: str) -> float:
         """It has not; after how many seconds to try again."""

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 import httpx
+from cryptography.exceptions import InvalidTag
 from prometheus_client import Counter
 
 from services.redcap.batch import Debt, imported, numbered, portions
@@ -38,14 +39,20 @@ class Writer:
     """All REDCap projects of one process."""
 
     def __init__(
-        self, database: Database, gatherer: Gatherer, settings: RedcapSettings, tokens: Tokens, http: httpx.AsyncClient
+        self,
+        database: Database,
+        gatherer: Gatherer,
+        settings: RedcapSettings,
+        tokens: Tokens,
+        http: httpx.AsyncClient,
+        pace: Pace,
     ) -> None:
         self._database = database
         self._gatherer = gatherer
         self._settings = settings
         self._tokens = tokens
         self._http = http
-        self._pace = Pace(settings.calls_per_minute)
+        self._pace = pace
         self._known: dict[str, Known] = {}
 
     def redcap(self, target: str) -> Redcap:
@@ -108,6 +115,9 @@ class Writer:
                     later.append(each)
                 except Unfit as error:
                     unfit.append((each, str(error)))
+                except (InvalidTag, OSError, ValueError) as error:
+                    log.exception("what is owed cannot be said", project=target, kind=each.kind)
+                    unfit.append((each, f"it cannot be read here ({type(error).__name__})"))
                 else:
                     if debt.lines:
                         debts.append(debt)
@@ -120,7 +130,7 @@ class Writer:
         self._count(parked=[each for each, _ in unfit])
         if unfit:
             self.forget(target)
-            log.warning("a REDCap project lacks something", project=target, why="; ".join({why for _, why in unfit}))
+            log.warning("some wait for a person", project=target, why="; ".join({why for _, why in unfit}))
         return debts
 
     @staticmethod

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from services.redcap.client import open_http
+from services.redcap.client import Pace, open_http
 from services.redcap.gateway import Gateway
 from services.redcap.gathering import Gatherer
 from services.redcap.mapping import Mapping
@@ -199,13 +199,12 @@ async def service(
         url=server.url,
         incoming_token=INCOMING_TOKEN,
         tokens=token_files(folder / "tokens", ABCD_study=PROJECT_TOKEN),
-        calls_per_minute=100_000,
         **more,
     )
     tokens = Tokens(settings)
     async with open_http(settings) as http:
         gatherer = Gatherer(store, VAULT, ZoneInfo("Europe/Oslo"), mapping or Mapping())
-        writer = Writer(database, gatherer, settings, tokens, http)
+        writer = Writer(database, gatherer, settings, tokens, http, Pace(100_000))
         names = mapping or Mapping()
-        reader = Reader(settings, http, names, lambda: Takeover(database, VAULT, Gateway(http), names))
+        reader = Reader(settings, http, Pace(100_000), names, lambda: Takeover(database, VAULT, Gateway(http), names))
         yield Rounds(database, Targets(database, settings.lease_seconds), tokens, writer, reader, settings)

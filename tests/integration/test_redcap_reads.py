@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from services.redcap.client import open_http
+from services.redcap.client import Pace, open_http
 from services.redcap.gateway import Gateway
 from services.redcap.mapping import Mapping, ProjectColumns
 from services.redcap.reading import Reader
@@ -81,7 +81,6 @@ async def read(api: Api, server: RedcapServer, mapping: Mapping = MAPPING) -> li
         projects_token=PROJECTS,
         routing_token=ROUTING,
         coupling_token=COUPLING,
-        calls_per_minute=100_000,
     )
     async with open_http(settings) as http:
         context = api.context
@@ -89,7 +88,7 @@ async def read(api: Api, server: RedcapServer, mapping: Mapping = MAPPING) -> li
         def takeover() -> Takeover:
             return Takeover(context.database, context.vault, Gateway(api.client), mapping)
 
-        found = await Reader(settings, http, mapping, takeover).read()
+        found = await Reader(settings, http, Pace(100_000), mapping, takeover).read()
     return [(each.kind, each.subject, each.side, each.what) for each in found]
 
 

@@ -17,10 +17,11 @@ from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
 from services.redcap.targets import Targets
 from services.redcap.tokens import INCOMING, Tokens
+from shared.crypto import Vault
 from shared.database import Database
 from shared.events import SeriesAnonymized, SeriesArrived, StudyArrived, TransferCompleted, TransferRequested
 from shared.store import Store
-from shared.tables import RedcapInstance, RedcapOwed, RedcapTarget, Transfer
+from shared.tables import RedcapInstance, RedcapOwed, RedcapTarget, StudyIdentity, Transfer
 from shared.tables.base import now
 from tests.components.redcap import Form, RedcapServer, text
 from tests.integration.redcap_setting import (
@@ -340,6 +341,21 @@ async def test_one_bad_row_holds_up_nobody_and_its_value_is_not_told(
     (parked,) = await owed(filled)
     assert (parked.kind, parked.problem) == ("study", "REDCap does not take it because of study_aetitle_addressed")
     assert len([place for place in server.projects[INCOMING_TOKEN].data if place[2]]) == 3
+
+
+@ON_ONE
+async def test_what_goes_wrong_here_holds_up_nobody_else(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with filled.session() as session:
+        await session.execute(update(StudyIdentity).values(details=Vault(b"another key of 16").encrypt("{}")))
+    monkeypatch.setattr(server.projects[PROJECT_TOKEN], "metadata", lambda: [{"field_label": "no name"}])
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    left = {(each.kind, each.problem) for each in await owed(filled)}
+    assert left == {("imaging", None), ("study", "it cannot be read here (InvalidTag)")}
+    assert (await target(filled, PROJECT)).problem == "unexpected KeyError"
+    assert len(server.projects[INCOMING_TOKEN].data) == 3
 
 
 @ON_ONE

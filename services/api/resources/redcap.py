@@ -42,6 +42,7 @@ class TargetItem(Shape):
         problem=None,
         next_try_at=None,
         written_at="2026-01-02T10:33:00Z",
+        comparing=False,
         compared="5f0f3a55-6f1c-4a7e-8b39-5d2f4d1c9a10",
         compared_at="2026-01-02T02:00:05Z",
         differences=3,
@@ -54,6 +55,7 @@ class TargetItem(Shape):
     problem: str | None = Field(description="why nothing can be written or read at all")
     next_try_at: datetime | None
     written_at: datetime | None
+    comparing: bool = Field(description="a comparison is asked for and not done yet")
     compared: str | None = Field(description="the last comparison that was done")
     compared_at: datetime | None
     differences: int
@@ -90,7 +92,7 @@ class NewComparison(Shape):
 
 
 class ComparisonItem(Shape):
-    """A comparison that will be done: when it is, `compared` of its target has this id."""
+    """A comparison that will be done: when it is, `compared` of its target has this id, or that of one asked later."""
 
     model_config = example(id="5f0f3a55-6f1c-4a7e-8b39-5d2f4d1c9a10", scope="project", project="ABCD-study")
     id: str
@@ -190,6 +192,7 @@ async def _items(session: AsyncSession, rows: Sequence[RedcapTarget]) -> list[Ta
             problem=row.problem,
             next_try_at=row.due_at if row.problem else None,
             written_at=row.written_at,
+            comparing=row.comparison is not None,
             compared=row.compared,
             compared_at=row.compared_at,
             differences=differences.get(row.project, 0),
