@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from cli import (
+    applications,
     assign,
     attributes,
     audit,
@@ -14,6 +15,7 @@ from cli import (
     dead,
     deidentify,
     destinations,
+    mails,
     members,
     pixels,
     profiles,
@@ -51,6 +53,7 @@ app.add_typer(members.app, name="member")
 app.add_typer(tokens.app, name="token")
 app.command("send")(send.send)
 app.add_typer(projects.app, name="project")
+app.add_typer(applications.app, name="application")
 app.command("studies")(studies.studies)
 app.add_typer(studies.app, name="study")
 app.command("assign")(assign.assign)
@@ -65,6 +68,7 @@ app.add_typer(coupling.app, name="coupling")
 app.add_typer(rules.app, name="rule")
 app.add_typer(audit.app, name="audit")
 app.add_typer(redcap.app, name="redcap")
+app.add_typer(mails.app, name="mail")
 app.command("status")(status.status)
 app.add_typer(configuration.app, name="config")
 app.command("deidentify")(deidentify.deidentify)

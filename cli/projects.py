@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
+from cli import applications, life
 from cli.client import Client, segment
 from cli.escrow import export_key, open_key
 from cli.output import Column, Json, listing, record
 
-app = typer.Typer(help="Projects: add, list, show, set, key.", no_args_is_help=True)
+app = typer.Typer(help="Projects, from the application to the end.", no_args_is_help=True)
 
 COLUMNS: tuple[Column, ...] = (
     ("Project", "name"),
@@ -17,6 +18,8 @@ COLUMNS: tuple[Column, ...] = (
     ("Events", lambda project: project.get("events") or "any"),
     ("Destinations", "destinations"),
     ("Profile", "profile"),
+    ("State", "state"),
+    ("Approval ends", "ends_on"),
     ("Active", "active"),
 )
 
@@ -88,5 +91,7 @@ def set_project(
         record(client.patch(f"/projects/{segment(name)}", wish), as_json)
 
 
+for command in (*applications.COMMANDS, *life.COMMANDS):
+    app.command(command.__name__)(command)
 app.command("key")(export_key)
 app.command("open-key")(open_key)

@@ -5,6 +5,7 @@ trace or a dead-letter list). A participant here is always the pseudonym under w
 somebody. A field with a default may be added; any other change is a new version beside the old one.
 """
 
+from datetime import date
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -226,6 +227,92 @@ class RedcapComparisonRequested(Event):
         return self.comparison
 
 
+class ProjectMoved(Event):
+    """A project is in another state than before: it takes studies, or does no more."""
+
+    name: ClassVar[str] = "project.moved.v1"
+    project: str
+    before: str = Field(description="applied, development, production or archived")
+    after: str = Field(description="development, production, archived or deleted")
+
+
+class ProjectReminded(Event):
+    """PI and data manager were told that the approval of a project ends."""
+
+    name: ClassVar[str] = "project.reminded.v1"
+    project: str
+    months: int = Field(description="before the end, or fewer")
+    ends_on: date
+
+    def key(self) -> str:
+        return f"{self.project}:{self.months}:{self.ends_on}"
+
+
+class ProjectExported(Event):
+    """All that is held of a project is in one file, for its PI."""
+
+    name: ClassVar[str] = "project.exported.v1"
+    project: str
+    export: str
+    final: bool = Field(description="what is confirmed before the project's data go")
+    instances: int
+    missing: int = Field(description="instances that were de-identified and are held no more")
+
+
+class ProjectConfirmed(Event):
+    """The PI has a project's data: here they go."""
+
+    name: ClassVar[str] = "project.confirmed.v1"
+    project: str
+    export: str
+
+    def key(self) -> str:
+        return self.export
+
+
+class ProjectAnonymised(Event):
+    """What was held of a project is another project's now, of which nothing leads back."""
+
+    name: ClassVar[str] = "project.anonymised.v1"
+    project: str
+    successor: str
+    instances: int
+    left_behind: int = Field(description="instances that could not be de-identified whole a second time")
+    missing: int = Field(description="instances that were held no more")
+
+
+class UnlinkedSeries(BaseModel):
+    """A series under its new identity."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    series_instance_uid: str
+    manifest: str = Field(description="store-relative path of the JSON list of its instances")
+    instances: int
+
+
+class StudyUnlinked(Event):
+    """A study has an identity that nobody can lead back, in an anonymous project, and is to go to its destinations."""
+
+    name: ClassVar[str] = "study.unlinked.v1"
+    project: str
+    transfer: str
+    participant: str = Field(description="a running number of the anonymous project")
+    event: str
+    destinations: tuple[str, ...]
+    target_study_instance_uid: str
+    series: tuple[UnlinkedSeries, ...]
+
+    def key(self) -> str:
+        return self.transfer
+
+
+class StudyForgotten(Event):
+    """No project holds a study any more: its originals are to go, and with them whose they were."""
+
+    name: ClassVar[str] = "study.forgotten.v1"
+    study_instance_uid: str
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -242,5 +329,12 @@ EVENTS: dict[str, type[Event]] = {
         TransferFailed,
         QuarantineReviewed,
         RedcapComparisonRequested,
+        ProjectMoved,
+        ProjectReminded,
+        ProjectExported,
+        ProjectConfirmed,
+        ProjectAnonymised,
+        StudyUnlinked,
+        StudyForgotten,
     )
 }

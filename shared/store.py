@@ -1,7 +1,8 @@
 """The folder tree under FIONA_DATA, and the one way in which anything is written to it.
 
 `archive/scp_<StudyInstanceUID>/` holds the files, `raw/`, `participants/` and `srs/` hold links to them as
-the original's layout does, `anonymized/` holds what is on its way out, `review/` what a reviewer is shown of pixels.
+the original's layout does, `anonymized/` holds what is on its way out, `review/` what a reviewer is shown of pixels,
+`exports/` what a PI may download.
 All paths that leave this module are relative to the root, so that the tree can be mounted elsewhere.
 """
 
@@ -59,6 +60,11 @@ class Store:
         The series is the source's, the instance the de-identified one.
         """
         return f"review/{transfer}/{series_uid}/{revision}/{sop_uid}"
+
+    @staticmethod
+    def export(project: str, export: str) -> str:
+        """A project's data in one file, for its PI."""
+        return f"exports/{project}/{export}.zip"
 
     def write(self, relative: str, content: bytes) -> None:
         """Write a whole file: temporary name, fsync, rename, fsync of the folder."""

@@ -4,7 +4,7 @@ listener was ever started waits in the listener's queue instead of falling on th
 from shared import events
 
 SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
-    "indexer": (events.InstancesReceived, events.AssociationClosed),
+    "indexer": (events.InstancesReceived, events.AssociationClosed, events.StudyForgotten),
     "router": (
         events.SeriesArrived,
         events.StudyArrived,
@@ -14,6 +14,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.TransferCompleted,
         events.TransferFailed,
         events.QuarantineReviewed,
+        events.ProjectMoved,
+        events.StudyUnlinked,
     ),
     "anonymizer": (events.TransferRequested,),
     "redcap": (

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from services.api import etags, problems
+from services.api.contract import terms
 from services.api.guard import Guard
 from services.api.people.enforcing import permitted
 from services.api.people.passwords import Passwords
@@ -47,6 +48,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     app.state.context = context
     app.state.settings = settings
     app.state.door = Door(settings, Passwords(settings.password_kib, settings.password_rounds))
+    app.state.terms = terms(settings.contract)
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
     app.add_middleware(Guard, settings=settings)

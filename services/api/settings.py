@@ -48,6 +48,9 @@ class ApiSettings(FionaSettings):
     sign_in_failures_address: int = Field(default=100, gt=0, description="the same of one address")
     password_kib: int = Field(default=65536, ge=8, description="memory of argon2id")
     password_rounds: int = Field(default=3, ge=1, description="passes of argon2id")
+    contract: Path | None = Field(
+        default=None, description="what applicants agree to (Markdown); by default the text that is shipped"
+    )
     body_bytes: int = Field(default=16 * 2**20, gt=0, description="the most of a JSON request's body")
     drain_seconds: float = Field(default=10, ge=0, description="what requests in hand are given at the end")
     stow_requests: int = Field(default=8, gt=0, description="STOW-RS requests at once; more are told to wait")

@@ -11,6 +11,7 @@ from deidentification.profiles import BUILT_IN, Profile, ProfileError, digest, r
 from services.api.etags import demand
 from services.api.problems import FieldError, Problem
 from shared.database import insert_new, lock
+from shared.registry.projects import OPEN
 from shared.tables import Project, ProjectProfile
 from shared.tables.base import now
 
@@ -70,6 +71,8 @@ async def store_next(
     session: AsyncSession, project: Project, if_match: str | None, content: str, reason: str, author: str
 ) -> Stored:
     """The next version, instead of the one that If-Match names; a problem when another is there by now."""
+    if project.state not in OPEN:
+        raise Problem("project-closed", f"the project is {project.state}")
     await lock(session, "profile", project.name)
     before = await current(session, project)
     demand(if_match, before.etag, "profile-changed", f"it is at version {before.version} now")

@@ -5,12 +5,12 @@ from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.indexer import associations, catalogue, files, metrics
+from services.indexer import associations, catalogue, files, leaving, metrics
 from services.indexer.clock import Clock
 from services.indexer.image import Image, Reader
 from shared.crypto import Vault
 from shared.database import Database, lock
-from shared.events import AssociationClosed, InstancesReceived
+from shared.events import AssociationClosed, InstancesReceived, StudyForgotten
 from shared.handlers import Handlers, Reject, Retry
 from shared.store import Store, valid_uid
 
@@ -75,3 +75,23 @@ async def _index_study(
 async def close(event: AssociationClosed, session: AsyncSession, clock: Clock) -> None:
     """Remember how many instances the association announced; the tick decides what that means."""
     await associations.closed(session, event.association, event.instances, clock.now())
+
+
+@handlers.on(StudyForgotten)
+async def forget(event: StudyForgotten, database: Database, store: Store, vault: Vault) -> None:
+    """Remove a study that no project holds: files before rows, which say where they are."""
+    uid = event.study_instance_uid
+    if not valid_uid(uid):
+        raise Reject("no valid UID")
+    async with files.study_lock(store, uid):
+        async with database.reading() as session:
+            if await leaving.wanted(session, uid):
+                return
+            fields = await leaving.named_by(session, vault, uid)
+        try:
+            await asyncio.to_thread(leaving.remove_files, store, uid, fields)
+        except OSError as error:
+            raise Retry(f"files cannot be removed: {type(error).__name__}") from None
+        async with database.session() as session:
+            await lock(session, "indexer", uid)
+            await leaving.remove_rows(session, uid)

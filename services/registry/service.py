@@ -1,19 +1,48 @@
 """The composition of the registry service."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from zoneinfo import ZoneInfo
 
 from services.registry.clock import Clock
 from services.registry.mailer import Mailer, count_mails
 from services.registry.settings import RegistrySettings
+from services.registry.ticks import archive, ask_for_exports, remind
+from services.registry.tools import Tools
+from services.registry.worker import Worker
 from shared.service import Context, Service, Tick
+from shared.service.composition import Resources
+
+EVERY = RegistrySettings().clock_seconds
+
+
+@asynccontextmanager
+async def _open(context: Context) -> AsyncIterator[Resources]:
+    yield {RegistrySettings: RegistrySettings(), Clock: _clock(context)}
 
 
 async def _serve(context: Context, ready: Callable[[], None]) -> None:
-    """Send mails for as long as the service runs."""
-    clock = Clock(zone=ZoneInfo(context.settings.timezone))
+    """Send mails, and work on whole projects, for as long as the service runs."""
+    clock, settings = _clock(context), RegistrySettings()
+    tools = Tools(context.database, context.store, context.vault, clock, settings, context.relay)
+    mailer = Mailer(context.database, context.vault, settings, clock)
     ready()
-    await Mailer(context.database, context.vault, RegistrySettings(), clock).run()
+    await asyncio.gather(mailer.run(), Worker(tools).run())
 
 
-service = Service("registry", ticks=(Tick(30, count_mails),), serve=_serve)
+def _clock(context: Context) -> Clock:
+    return Clock(zone=ZoneInfo(context.settings.timezone))
+
+
+service = Service(
+    "registry",
+    ticks=(
+        Tick(30, count_mails),
+        Tick(EVERY, remind),
+        Tick(EVERY, archive),
+        Tick(EVERY, ask_for_exports),
+    ),
+    open=_open,
+    serve=_serve,
+)

@@ -10,7 +10,7 @@ from shared.settings import FionaSettings
 
 
 class RegistrySettings(FionaSettings):
-    """FIONA_REGISTRY_…: the server that takes mails."""
+    """FIONA_REGISTRY_…: the server that takes mails, and how long projects stay in the archive."""
 
     model_config = SettingsConfigDict(env_prefix="FIONA_REGISTRY_", frozen=True)
 
@@ -25,6 +25,10 @@ class RegistrySettings(FionaSettings):
     smtp_from: str = Field(default="fiona@localhost", description="the sender's address")
     smtp_seconds: float = Field(default=30, gt=0, description="how long the server may take for an answer")
     mail_seconds: float = Field(default=5, gt=0, description="how often mails that are owed are looked for")
+
+    clock_seconds: float = Field(default=60, gt=0, description="how often dates are looked at")
+    archive_days: int = Field(default=365, ge=0, description="from the archive to the final export")
+    work_seconds: float = Field(default=5, gt=0, description="how often work on whole projects is looked for")
 
     @model_validator(mode="after")
     def _no_password_in_the_clear(self) -> Self:

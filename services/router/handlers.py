@@ -5,17 +5,21 @@ from dataclasses import replace
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.router.reopened import ask_for_what_waits
 from services.router.reviews import ask_again, quarantined, settle
 from services.router.transfers import MORE_SERIES, left_out, request_missing, state
+from services.router.unlinked import take_over
 from shared.crypto import Vault
 from shared.database import lock
 from shared.events import (
+    ProjectMoved,
     QuarantineReviewed,
     SeriesAnonymized,
     SeriesArrived,
     SeriesDelivered,
     StudyArrived,
     StudyAssigned,
+    StudyUnlinked,
     TransferCompleted,
     TransferFailed,
     TransferRequested,
@@ -33,6 +37,7 @@ from shared.registry.matching import (
     rule_claims,
 )
 from shared.registry.participants import ensure_participant, is_withdrawn
+from shared.registry.projects import OPEN
 from shared.store import Store
 from shared.tables import (
     Assignment,
@@ -145,6 +150,18 @@ async def reviewed(event: QuarantineReviewed, session: AsyncSession) -> list[Tra
     if old.state == "quarantined":
         await settle(session, old, await quarantined(session, old.id))
     return requested
+
+
+@handlers.on(ProjectMoved)
+async def moved(event: ProjectMoved, session: AsyncSession) -> list[TransferRequested]:
+    """Ask for what has waited for a project that takes studies again."""
+    return await ask_for_what_waits(session, event.project) if event.after in OPEN else []
+
+
+@handlers.on(StudyUnlinked)
+async def unlinked(event: StudyUnlinked, session: AsyncSession) -> list[SeriesAnonymized]:
+    """Take over what full anonymisation has made."""
+    return await take_over(session, event)
 
 
 async def _take(

@@ -25,6 +25,7 @@ from shared.tables.life import (
     Application,
     Contract,
     ProjectExport,
+    ProjectLeftover,
     ProjectStep,
     ProjectWork,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "PatientIdentity",
     "Project",
     "ProjectExport",
+    "ProjectLeftover",
     "ProjectProfile",
     "ProjectStep",
     "ProjectWork",

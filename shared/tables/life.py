@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, String, Text, UniqueCon
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.tables.base import Base, new_id, now
+from shared.tables.indexer import UID
 
 
 class Contract(Base):
@@ -78,6 +79,17 @@ class ProjectWork(Base):
     next_try_at: Mapped[datetime] = mapped_column(default=now, doc="in hand or resting until then")
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
+
+
+class ProjectLeftover(Base):
+    """A study of a deleted project that lies at a destination until somebody has removed it there by hand."""
+
+    __tablename__ = "project_leftovers"
+    project: Mapped[str] = mapped_column(String(20), primary_key=True)
+    destination: Mapped[str] = mapped_column(String(64), primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True, doc="as the destination knows it")
+    done_by: Mapped[str] = mapped_column(String(100), default="")
+    done_at: Mapped[datetime | None]
 
 
 class ProjectExport(Base):

@@ -82,7 +82,7 @@ async def show_project_profile(context: Ctx, name: ProjectName, shown: Shown) ->
     summary="Give a project the next version of its profile",
     status_code=201,
     responses=documented(
-        "unknown-project", "profile-changed", "invalid-request", "invalid-profile", "version-required"
+        "unknown-project", "project-closed", "profile-changed", "invalid-request", "invalid-profile", "version-required"
     ),
 )
 async def replace_project_profile(

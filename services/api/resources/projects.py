@@ -1,24 +1,37 @@
 """Projects: who may be in one, where its studies go; its key is made here and leaves encrypted only."""
 
 import secrets
-from datetime import datetime
-from typing import Annotated, Any, Self
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from deidentification.profiles import BUILT_IN
 from services.api.actor import ProjectRole, Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
-from services.api.needs import Ctx, EventName, Expression, Limit, Name, Offset, ProjectName
+from services.api.needs import Ctx, Limit, Offset, ProjectName
 from services.api.people.members import grant
 from services.api.problems import FieldError, Problem, documented, invalid
+from services.api.project_fields import (
+    PEOPLE,
+    SHAPE,
+    Approval,
+    BuiltIn,
+    Destinations,
+    ProjectFields,
+    Storage,
+    check_together,
+)
 from services.api.sight import in_sight
+from shared.crypto import Vault
 from shared.database import insert_new
 from shared.registry.expressions import fits
+from shared.registry.life import note
+from shared.registry.projects import OPEN, open_for_transfers, today
 from shared.tables import Assignment, Destination, Participant, Project, ProjectProfile, Transfer
 from shared.tables.base import now
 
@@ -26,55 +39,33 @@ router = APIRouter(tags=["projects"])
 KEY_BYTES = 32
 
 
-def _built_in(name: str) -> str:
-    if name not in BUILT_IN:
-        raise ValueError(f"there are: {', '.join(sorted(BUILT_IN))}")
-    return name
-
-
-def _each_once(names: list[str]) -> list[str]:
-    if len(set(names)) != len(names):
-        raise ValueError("names something twice")
-    return names
-
-
-BuiltIn = Annotated[str, Field(max_length=40), AfterValidator(_built_in)]
-"""The name of a built-in profile."""
-
-Events = Annotated[list[EventName], Field(max_length=200, description="empty: any"), AfterValidator(_each_once)]
-Destinations = Annotated[list[Name], Field(max_length=20), AfterValidator(_each_once)]
-
-EXAMPLE = {
-    "name": "ABCD-study",
-    "description": "A brain cohort",
-    "participant_pattern": r"ABCD-\d{4}",
-    "events": ["baseline", "year1"],
-    "destinations": ["research-pacs"],
-    "profile": "basic",
+EXAMPLE = {"name": "ABCD-study", **SHAPE, **PEOPLE, "destinations": ["research-pacs"], "profile": "basic"}
+APPROVAL: dict[str, Any] = {"approval": "2026/1234", "starts_on": "2026-01-01", "ends_on": "2030-12-31"}
+LIFE: dict[str, Any] = {
+    "state": "production",
+    "archived_at": None,
+    "active": True,
+    "created_at": "2026-01-01T08:00:00Z",
 }
+STORAGE = {"pathology_folder": "", "tsd_group": "", "tsd_id": "", "tsd_user": "", "tsd_folder": ""}
 
 
-class NewProject(Shape):
-    """A project to be made."""
+class NewProject(ProjectFields, Storage):
+    """A project to be made, in production at once: most come by an application."""
 
-    model_config = example(**EXAMPLE)
+    model_config = example(**EXAMPLE, **APPROVAL)
     name: ProjectName
-    description: str = Field(default="", max_length=200)
-    participant_pattern: Expression = Field(
-        default=".+", description="a participant's whole name has to fit this regular expression"
-    )
-    events: Events = Field(default=[])
+    approval: Approval = ""
+    starts_on: date | None = None
+    ends_on: date | None = Field(default=None, description="the first day without an approval")
     destinations: Destinations = Field(default=[])
     profile: BuiltIn = Field(default="basic", description="a built-in one, until the project has one of its own")
 
 
-class ProjectChange(Shape):
+class ProjectChange(ProjectFields, Storage):
     """What is to be different in a project; what is not named stays."""
 
     model_config = example(description="A brain cohort, phase 2", active=True, events=["baseline", "year1", "year2"])
-    description: str = Field(default="", max_length=200)
-    participant_pattern: Expression = Field(default=".+", description="of participants to come")
-    events: Events = Field(default=[])
     destinations: Destinations = Field(default=[])
     profile: BuiltIn = Field(default="basic", description="for a project that has none of its own")
     active: bool = Field(default=True, description="an inactive one takes no studies and lets nothing out of review")
@@ -93,13 +84,32 @@ class ProjectChange(Shape):
 class ProjectItem(Shape):
     """A project."""
 
-    model_config = example(**EXAMPLE, active=True, created_at="2026-01-01T08:00:00Z")
+    model_config = example(**EXAMPLE, **APPROVAL, **STORAGE, **LIFE)
     name: str
     description: str
+    state: str = Field(description="development, production, archived or deleted")
+    archived_at: datetime | None
+    organisation: str
+    pi_name: str
+    pi_mail: str
+    manager_name: str
+    manager_mail: str
+    approval: str
+    starts_on: date | None
+    ends_on: date | None
+    end_provision: str = Field(description="delete or anonymise; keep: of a project that is anonymous already")
     participant_pattern: str
+    participant_example: str
     events: list[str]
+    events_without_images: list[str]
+    options: list[str]
     destinations: list[str]
     profile: str
+    pathology_folder: str
+    tsd_group: str
+    tsd_id: str
+    tsd_user: str
+    tsd_folder: str
     active: bool
     created_at: datetime
 
@@ -109,12 +119,15 @@ class ProjectDetail(ProjectItem):
 
     model_config = example(
         **EXAMPLE,
-        active=True,
-        created_at="2026-01-01T08:00:00Z",
+        **APPROVAL,
+        **STORAGE,
+        **LIFE,
+        closed=None,
         participants=12,
         studies=20,
         transfers={"completed": 19, "sending": 1},
     )
+    closed: str | None = Field(description="why it takes no studies now; null: it does")
     participants: int
     studies: int
     transfers: dict[str, int] = Field(description="by state")
@@ -142,16 +155,32 @@ async def edited_project(session: AsyncSession, name: str, edit: Edit) -> Projec
     project = await session.get(Project, name, with_for_update=True)
     if project is None:
         raise Problem("unknown-project")
-    edit.check(_item(project))
+    edit.check(project_item(project))
     return project
+
+
+def check_open(project: Project) -> None:
+    """A problem when nothing in the project may be changed any more."""
+    if project.state not in OPEN:
+        raise Problem("project-closed", f"the project is {project.state}")
+
+
+async def add_project(session: AsyncSession, vault: Vault, values: Mapping[str, Any]) -> Project:
+    """A new project with a key of its own; a problem when the name is taken or a destination is not there."""
+    await _check_destinations(session, values["destinations"])
+    own = {"encrypted_key": vault.encrypt(secrets.token_bytes(KEY_BYTES)), "active": True, "created_at": now()}
+    if not await insert_new(session, Project, [{**values, **own}]):
+        raise Problem("project-exists")
+    return await session.get_one(Project, values["name"])
 
 
 def check_participation(project: Project, participant: str, event: str) -> None:
     """A problem unless the project takes such a participant at such an event."""
     if not fits(project.participant_pattern, participant):
         raise Problem("participant-not-allowed", f"the whole name has to fit {project.participant_pattern}")
-    if project.events and event not in project.events:
-        raise Problem("event-not-allowed", f"there are: {', '.join(project.events)}")
+    taken = [name for name in project.events if name not in project.events_without_images]
+    if project.events and event not in taken:
+        raise Problem("event-not-allowed", f"there are: {', '.join(taken)}")
 
 
 @router.get("/projects", summary="Projects by name")
@@ -161,7 +190,7 @@ async def list_projects(context: Ctx, who: Who, limit: Limit = 100, offset: Offs
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(Project).where(mine)) or 0
         rows = await session.scalars(select(Project).where(mine).order_by(Project.name).limit(limit).offset(offset))
-        return Page(items=[_item(row) for row in rows], total=total)
+        return Page(items=[project_item(row) for row in rows], total=total)
 
 
 @router.post(
@@ -172,30 +201,27 @@ async def list_projects(context: Ctx, who: Who, limit: Limit = 100, offset: Offs
 )
 async def make_project(context: Ctx, who: Who, wish: NewProject, response: Response) -> ProjectItem:
     """Its key, from which its pseudonyms follow, is made now and never again. Whoever makes it owns it."""
-    values = wish.model_dump() | {
-        "encrypted_key": context.vault.encrypt(secrets.token_bytes(KEY_BYTES)),
-        "active": True,
-        "created_at": now(),
-    }
+    values = wish.model_dump()
+    check_together(values)
     async with context.database.session() as session:
-        await _check_destinations(session, wish.destinations)
-        if not await insert_new(session, Project, [values]):
-            raise Problem("project-exists")
+        project = await add_project(session, context.vault, values | {"state": "production"})
         await grant(session, who.name, wish.name, [ProjectRole.OWNER], by=who.name)
-    del values["encrypted_key"]
+        await note(session, project.name, "made", by=who.name)
+        item = project_item(project)
     response.headers["Location"] = f"/api/v1/projects/{wish.name}"
-    return made(response, ProjectItem(**values))
+    return made(response, item)
 
 
 @router.patch(
     "/projects/{name}",
     summary="Change a project",
-    responses=documented("unknown-project", "profile-of-its-own", "invalid-request", *EDITED),
+    responses=documented("unknown-project", "project-closed", "profile-of-its-own", "invalid-request", *EDITED),
 )
 async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, edit: Edit) -> ProjectItem:
     """It holds for what is asked for from now on: what is under way goes where it was to go."""
     async with context.database.session() as session:
         project = await edited_project(session, name, edit)
+        check_open(project)
         if "destinations" in wish.model_fields_set:
             await _check_destinations(session, wish.destinations)
         if "profile" in wish.model_fields_set:
@@ -204,7 +230,8 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, e
                 raise Problem("profile-of-its-own", "put the built-in one as its next version")
         for field, value in wish.given().items():
             setattr(project, field, value)
-        return edit.made(_item(project))
+        check_together(vars(project))
+        return edit.made(project_item(project))
 
 
 @router.get("/projects/{name}", summary="One project with its counts", responses=documented("unknown-project") | SHOWN)
@@ -218,9 +245,10 @@ async def show_project(context: Ctx, name: ProjectName, shown: Shown) -> Project
         states = await session.execute(
             select(Transfer.state, func.count()).where(Transfer.project == name).group_by(Transfer.state)
         )
-        item = _item(project)
+        item = project_item(project)
         detail = ProjectDetail(
             **item.model_dump(),
+            closed=open_for_transfers(project, today()),
             participants=participants or 0,
             studies=studies or 0,
             transfers={row[0]: row[1] for row in states},
@@ -275,14 +303,6 @@ async def _check_destinations(session: AsyncSession, names: list[str]) -> None:
         raise invalid(*errors)
 
 
-def _item(row: Project) -> ProjectItem:
-    return ProjectItem(
-        name=row.name,
-        description=row.description,
-        participant_pattern=row.participant_pattern,
-        events=row.events,
-        destinations=row.destinations,
-        profile=row.profile,
-        active=row.active,
-        created_at=row.created_at,
-    )
+def project_item(row: Project) -> ProjectItem:
+    """As people see it."""
+    return ProjectItem(**{name: getattr(row, name) for name in ProjectItem.model_fields})

@@ -7,12 +7,16 @@ from openapi_spec_validator import validate
 
 from services.api.app import build
 
+OTHER = ("application/dicom+json", "application/x-ndjson", "application/zip", "image/png", "text/csv")
+"""What is answered beside JSON."""
+
 EVERYWHERE = {"400", "401", "403", "413", "422", "500", "503"}
 """What every operation may answer; the lines below may name it or not."""
 
 AGREED = """
 DELETE /api/v1/dead/{identity} 204 400 404 413 422 500 503
 DELETE /api/v1/destinations/{name} 204 404 409 412 428
+DELETE /api/v1/mails/{identity} 204 404 409
 DELETE /api/v1/members/{login} 204 400 404 413 422 500 503
 DELETE /api/v1/projects/{name}/coupling/{identity} 204 400 404 413 422 500 503
 DELETE /api/v1/projects/{name}/members/{login} 204 400 404 413 422 500 503
@@ -21,29 +25,40 @@ DELETE /api/v1/session 204 400 413 422 500 503
 DELETE /api/v1/tokens/{identity} 204 400 404 413 422 500 503
 GET /api/v1/accounts 200 400 413 422 500 503
 GET /api/v1/accounts/{login} 200 304 404
+GET /api/v1/applications 200
+GET /api/v1/applications/{identity} 200 404
 GET /api/v1/assignments/{identity} 200 400 404 413 422 500 503
 GET /api/v1/audit 200
 GET /api/v1/audit/export 200
 GET /api/v1/audit/verify 200
+GET /api/v1/contract 200
+GET /api/v1/contracts/{version} 200 404
 GET /api/v1/counts 200 400 413 422 500 503
 GET /api/v1/dead 200 400 413 422 500 503
 GET /api/v1/dead/{identity} 200 400 404 413 422 500 503
 GET /api/v1/destinations 200 400 413 422 500 503
 GET /api/v1/destinations/{name} 200 304 404
+GET /api/v1/mails 200
 GET /api/v1/members 200 400 413 422 500 503
 GET /api/v1/profiles 200 400 413 422 500 503
 GET /api/v1/profiles/{name} 200 400 404 413 422 500 503
 GET /api/v1/projects 200 400 413 422 500 503
 GET /api/v1/projects/{name} 200 304 400 404 413 422 500 503
+GET /api/v1/projects/{name}/access-requests 200 404
 GET /api/v1/projects/{name}/attributes 200 400 403 404 413 422 500 503
 GET /api/v1/projects/{name}/attributes/values 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/coupling 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/exports 200 404
+GET /api/v1/projects/{name}/exports/{identity} 200 404
+GET /api/v1/projects/{name}/exports/{identity}/file 200 404 409
+GET /api/v1/projects/{name}/leftovers 200 404
 GET /api/v1/projects/{name}/members 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/participants 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile 200 304 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/proposal 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/versions 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/versions/{version} 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/steps 200 404
 GET /api/v1/quarantine 200 400 413 422 500 503
 GET /api/v1/quarantine/groups 200 400 413 422 500 503
 GET /api/v1/redcap 200 400 413 422 500 503
@@ -73,17 +88,30 @@ PATCH /api/v1/destinations/{name} 200 404 412 428
 PATCH /api/v1/projects/{name} 200 400 404 409 412 413 422 428 500 503
 PATCH /api/v1/rules/{identity} 200 404 412 428
 POST /api/v1/accounts 201 400 409 413 422 500 503
+POST /api/v1/applications 201 409
+POST /api/v1/applications/{identity}/approve 200 404 409
+POST /api/v1/applications/{identity}/reject 200 404 409
 POST /api/v1/dead/{identity}/replay 204 400 404 413 422 500 503
 POST /api/v1/destinations 201 400 409 413 422 500 503
 POST /api/v1/destinations/{name}/echo 200 400 404 413 422 500 503
+POST /api/v1/mails/{identity}/retry 200 404 409
 POST /api/v1/profiles/check 200 400 413 422 500 503
 POST /api/v1/profiles/diff 200 400 404 413 422 500 503
 POST /api/v1/profiles/explain 200 400 404 413 422 500 503
 POST /api/v1/projects 201 400 409 413 422 500 503
+POST /api/v1/projects/{name}/access-requests 201 404 409
+POST /api/v1/projects/{name}/access-requests/{identity}/decline 200 404 409
+POST /api/v1/projects/{name}/access-requests/{identity}/grant 200 404 409
+POST /api/v1/projects/{name}/archive 200 404 409 412 428
 POST /api/v1/projects/{name}/attributes/marks 200 400 404 413 422 500 503
 POST /api/v1/projects/{name}/attributes/search 200 400 404 413 422 500 503
 POST /api/v1/projects/{name}/coupling 201 400 404 409 413 422 500 503
+POST /api/v1/projects/{name}/exports 202 404 409
+POST /api/v1/projects/{name}/exports/{identity}/confirm 200 404 409
+POST /api/v1/projects/{name}/extend 200 404 409 412 428
 POST /api/v1/projects/{name}/key 200 400 404 413 422 500 503
+POST /api/v1/projects/{name}/leftovers/removed 200 404
+POST /api/v1/projects/{name}/produce 200 404 409 412 428
 POST /api/v1/projects/{name}/profile/proposal/accept 201 400 404 409 412 413 422 428 500 503
 POST /api/v1/redcap/comparisons 202 400 404 413 422 500 503
 POST /api/v1/rules 201 400 404 413 422 500 503
@@ -98,7 +126,7 @@ POST /dicomweb/studies/{study} 200 202 400 406 408 409 413 415 422 500 503
 PUT /api/v1/accounts/{login}/password 204 400 404 409 413 422 500 503
 PUT /api/v1/members/{login} 200 400 404 413 422 500 503
 PUT /api/v1/projects/{name}/members/{login} 200 400 404 413 422 500 503
-PUT /api/v1/projects/{name}/profile 201 400 404 412 413 422 428 500 503
+PUT /api/v1/projects/{name}/profile 201 404 409 412 428
 """
 
 
@@ -148,8 +176,7 @@ def test_every_operation_says_what_it_does_and_answers(schema: dict[str, Any]) -
                 continue
             assert response["content"], (name, status)
             for media, content in response["content"].items():
-                other = media in ("application/dicom+json", "application/x-ndjson", "image/png", "text/csv")
-                assert other or media == ("application/json" if status < "300" else "application/problem+json")
+                assert media in OTHER or media == ("application/json" if status < "300" else "application/problem+json")
                 assert content["schema"], (name, status)
 
 

@@ -1,0 +1,373 @@
+"""The whole life of a project, from the application to its end, with a clock that is set by hand."""
+
+import json
+import zipfile
+from collections import deque
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+from sqlalchemy import delete, func, select
+
+from services.anonymizer import handlers as anonymizer
+from services.anonymizer.workers import Workers
+from services.indexer import handlers as indexer
+from services.indexer.clock import Clock as IndexerClock
+from services.registry import anonymise
+from services.registry.clock import Clock
+from services.registry.gone import KEPT
+from services.registry.settings import RegistrySettings
+from services.registry.ticks import archive, ask_for_exports, remind
+from services.registry.tools import Tools
+from services.registry.worker import Worker
+from services.router import handlers as router
+from services.sender import handlers as sender
+from services.sender.destinations import Destinations
+from services.sender.settings import SenderSettings
+from shared.bus import Message
+from shared.crypto import Vault
+from shared.database import Database
+from shared.events import Event, SeriesArrived, StudyAssigned
+from shared.ledger import add
+from shared.store import Store
+from shared.tables import (
+    Base,
+    Instance,
+    Mail,
+    OutboxEntry,
+    Participant,
+    Patient,
+    PatientIdentity,
+    Project,
+    Series,
+    Study,
+    StudyIdentity,
+    Transfer,
+)
+from tests.studies import ACCESSION, PATIENT_ID, PATIENT_NAME, ct_study
+from tests.unit.api.support import Api, kind, running
+
+NAME = "ABCD-study"
+PERSON = "ABCD-0017"
+SECRETS = (PATIENT_ID, PATIENT_NAME, ACCESSION)
+
+
+class World:
+    """All services that take part, without a bus: every event goes to all who listen."""
+
+    def __init__(self, api: Api, workers: Workers) -> None:
+        self.api, self.database, self.store = api, api.context.database, api.context.store
+        self.vault: Vault = api.context.vault
+        self.at = datetime.now(UTC)
+        self.clock = Clock(lambda: self.at)
+        self.settings = RegistrySettings()
+        self.tools = Tools(self.database, self.store, self.vault, self.clock, self.settings, api.context.relay)
+        self.worker = Worker(self.tools)
+        sending = SenderSettings()
+        self.resources: dict[type[Any], Any] = {
+            Database: self.database,
+            Store: self.store,
+            Vault: self.vault,
+            Workers: workers,
+            SenderSettings: sending,
+            Destinations: Destinations(self.database, self.store, sending),
+            IndexerClock: IndexerClock(),
+        }
+
+    async def tell(self, *events: Event) -> None:
+        """These, what is owed, and all that follows."""
+        waiting = deque([*await self._owed(), *events])
+        while waiting:
+            event = waiting.popleft()
+            for handlers in (router.handlers, anonymizer.handlers, sender.handlers, indexer.handlers):
+                if event.name not in handlers.table:
+                    continue
+                handler = handlers.table[event.name]
+                more = {name: self.resources[each] for name, each in handler.needs.items() if each in self.resources}
+                if not handler.transactional:
+                    waiting += await handler.function(event, **more) or ()
+                    continue
+                async with self.database.session() as session:
+                    waiting += await handler.function(event, session=session, **more) or ()
+
+    async def _owed(self) -> list[Event]:
+        events = await self.api.owed()
+        async with self.database.session() as session:
+            await session.execute(delete(OutboxEntry))
+        return events
+
+    async def on(self, day: date) -> list[str]:
+        """The registry's ticks and works on a day; the names of the events."""
+        self.at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        said: list[Event] = []
+        for _ in range(2):  # the second round finds nothing to do
+            async with self.database.session() as session:
+                said += await remind(session, self.vault, self.clock)
+            async with self.database.session() as session:
+                said += await archive(session, self.vault, self.clock, self.settings)
+            async with self.database.session() as session:
+                await ask_for_exports(session, self.clock, self.settings)
+        while await self.worker.do_next():
+            pass
+        async with self.database.session() as session:
+            await add(session, [Message.of(event) for event in said])
+        names = [event.name for event in await self.api.owed()]
+        await self.tell()
+        return names
+
+    async def steps(self) -> list[str]:
+        answer = await self.api.get(f"/projects/{NAME}/steps")
+        return [f"{each['kind']} {each['detail']}".strip() for each in reversed(answer.json()["items"])]
+
+    async def mails(self) -> list[str]:
+        """The subjects of all mails to the PI so far."""
+        async with self.database.reading() as session:
+            rows = list(await session.scalars(select(Mail).order_by(Mail.created_at, Mail.id)))
+        opened = [(self.vault.decrypt(row.recipient), self.vault.decrypt(row.subject)) for row in rows]
+        return [subject for to, subject in opened if to == "kari@example.org"]
+
+    async def count(self, table: Any, *where: Any) -> int:
+        async with self.database.reading() as session:
+            return await session.scalar(select(func.count()).select_from(table).where(*where)) or 0
+
+    def sent(self) -> set[Path]:
+        return set((self.store / "outbox/here").rglob("*.dcm"))
+
+    async def rows(self, *without: str) -> list[str]:
+        """Every row of every table, as text."""
+        found = []
+        async with self.database.reading() as session:
+            for table in Base.metadata.sorted_tables:
+                if table.name not in without:
+                    found += [f"{table.name}: {tuple(row)}" for row in await session.execute(select(table))]
+        return found
+
+
+@pytest.fixture
+async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    workers = Workers(count=1, batch=4)
+    async with running(database, tmp_path / "store") as api:
+        yield World(api, workers)
+    workers.close()
+
+
+async def arrives(world: World, files: list[Path], revision: int = 1) -> SeriesArrived:
+    """A series in archive and catalogue, as receiver and indexer leave it."""
+    first = dcmread(files[0])
+    study, series = first.StudyInstanceUID, first.SeriesInstanceUID
+    async with world.database.session() as session:
+        if await session.get(Study, study) is None:
+            details = json.dumps({"PatientID": PATIENT_ID, "PatientName": PATIENT_NAME})
+            sealed = world.vault.encrypt(PATIENT_ID), world.vault.encrypt(PATIENT_NAME)
+            session.add(Patient(id="p"))
+            session.add(PatientIdentity(id="p", patient_id=sealed[0], patient_name=sealed[1]))
+            session.add(Study(study_instance_uid=study, patient="p", study_date="20260105", study_time="101500"))
+            accession = world.vault.encrypt(ACCESSION)
+            session.add(
+                StudyIdentity(
+                    study_instance_uid=study, accession_number=accession, details=world.vault.encrypt(details)
+                )
+            )
+            world.store.link(f"participants/{PATIENT_ID}/20260105_101500", f"raw/{study}")
+            await session.flush()
+        session.add(Series(series_instance_uid=series, study_instance_uid=study, revision=revision))
+        await session.flush()
+        for path in files:
+            dataset = dcmread(path)
+            place = Store.instance(study, dataset.SOPInstanceUID)
+            world.store.write(place, path.read_bytes())
+            world.store.link(f"{Store.raw_series(study, series)}/{dataset.SOPInstanceUID}", place)
+            session.add(
+                Instance(
+                    sop_instance_uid=dataset.SOPInstanceUID, series_instance_uid=series, study_instance_uid=study,
+                    sop_class_uid=dataset.SOPClassUID, transfer_syntax_uid=dataset.file_meta.TransferSyntaxUID,
+                    path=place, size=path.stat().st_size, association="a", revision=revision,
+                )
+            )  # fmt: skip
+    return SeriesArrived(
+        study_instance_uid=study, series_instance_uid=series, revision=revision, instances=len(files), total=len(files)
+    )
+
+
+async def begun(world: World, provision: str) -> None:
+    """An application that was approved and went to production."""
+    contract = (await world.api.get("/contract")).json()
+    await world.api.post("/destinations", {"name": "here", "kind": "folder"})
+    applied = await world.api.post(
+        "/applications",
+        {
+            "project": NAME, "agreed": contract["version"], "organisation": "Example Hospital", "pi_name": "Kari Olsen",
+            "pi_mail": "kari@example.org", "approval": "2026/1234", "starts_on": "2026-01-01", "ends_on": "2031-06-30",
+            "participant_pattern": r"ABCD-\d{4}", "end_provision": provision, "profile": "basic",
+        },
+    )  # fmt: skip
+    assert applied.status_code == 201, applied.text
+    path = f"/applications/{applied.json()['id']}/approve"
+    assert (await world.api.post(path, {"destinations": ["here"]})).status_code == 200
+    assert (await world.api.post(f"/projects/{NAME}/produce", if_match="*")).status_code == 200
+
+
+async def extended(world: World, ends_on: str) -> None:
+    answer = await world.api.post(f"/projects/{NAME}/extend", {"ends_on": ends_on}, if_match="*")
+    assert answer.status_code == 200, answer.text
+
+
+async def exported(world: World) -> dict[str, Any]:
+    items = (await world.api.get(f"/projects/{NAME}/exports")).json()["items"]
+    item: dict[str, Any] = items[0]
+    return item
+
+
+def check_bundle(path: Path, images: int, study: str) -> None:
+    """It is whole, says what it holds, and names neither the patient nor the source."""
+    with zipfile.ZipFile(path) as bundle:
+        names = set(bundle.namelist())
+        manifest = json.loads(bundle.read("manifest.json"))
+        for each in manifest["files"]:
+            content = bundle.read(each["path"])
+            assert (len(content), sha256(content).hexdigest()) == (each["size"], each["sha256"])
+            assert not any(secret.encode() in content for secret in (*SECRETS, study))
+        assert names == {each["path"] for each in manifest["files"]} | {"manifest.json", "SHA256SUMS"}
+        assert manifest["instances"] == images
+        assert sum(name.startswith(f"images/{PERSON}/baseline/") for name in names) == images
+        assert bundle.read("participants.csv").decode().splitlines()[1].startswith(f"{PERSON},")
+        assert {"events.csv", "transfers.csv", "project.json"} <= names
+
+
+@pytest.mark.parametrize(
+    ("database", "provision"),
+    [("sqlite", "delete"), ("sqlite", "anonymise"), ("postgresql", "anonymise")],
+    indirect=["database"],
+)
+async def test_the_whole_life(world: World, tmp_path: Path, provision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await begun(world, provision)
+    source = ct_study(tmp_path / "source", series=3)
+    study = source.study_instance_uid
+    early, late, later = (source.files[start : start + 3] for start in (0, 3, 6))
+    await arrives(world, early)
+    await world.tell(
+        StudyAssigned(assignment="a", study_instance_uid=study, project=NAME, participant=PERSON, event="baseline")
+    )
+    assert len(world.sent()) == 3
+
+    # Reminders: once each, the last one of those that were missed, and anew when the end is another.
+    assert await world.on(date(2030, 12, 29)) == []
+    assert await world.on(date(2030, 12, 30)) == ["project.reminded.v1"]
+    assert await world.on(date(2030, 12, 31)) == []
+    assert await world.on(date(2031, 6, 2)) == ["project.reminded.v1"]
+    await extended(world, "2031-12-31")
+    assert await world.on(date(2031, 7, 1)) == ["project.reminded.v1"]
+    reminded = [step for step in await world.steps() if step.startswith("reminded")]
+    assert [step.split(":")[0] for step in reminded] == [
+        "reminded 6 months before 2031-06-30",
+        "reminded 1 months before 2031-06-30",
+        "reminded 6 months before 2031-12-31",
+    ]
+
+    # The archive: what arrives waits, and goes when the approval is extended after all.
+    assert await world.on(date(2031, 12, 31)) == ["project.moved.v1"]
+    await world.tell(await arrives(world, late))
+    assert len(world.sent()) == 3
+    await extended(world, "2032-01-31")
+    await world.tell()
+    assert len(world.sent()) == 6
+    assert await world.on(date(2032, 1, 31)) == ["project.moved.v1"], "no reminder on the last day"
+    await world.tell(await arrives(world, later))
+    assert len(world.sent()) == 6
+
+    # A year later: the export, and then nothing until it is confirmed.
+    assert await world.on(date(2033, 1, 29)) == []
+    assert await world.on(date(2033, 1, 30)) == ["project.exported.v1"]
+    assert await world.on(date(2035, 1, 1)) == []
+    export = await exported(world)
+    assert (export["state"], export["final"], export["instances"], export["missing"]) == ("ready", True, 6, 0)
+    path = world.store / Store.export(NAME, export["id"])
+    check_bundle(path, 6, study)
+    assert (await world.mails())[-1] == f"{NAME}: the data can be downloaded"
+    before = {dataset.SOPInstanceUID: dataset for dataset in map(dcmread, world.sent())}
+    confirm = f"/projects/{NAME}/exports/{export['id']}/confirm"
+    assert kind(await world.api.post(confirm, {"sha256": "0" * 64})) == "other-file"
+    answer = await world.api.post(confirm, {"sha256": sha256(path.read_bytes()).hexdigest()})
+    assert answer.json()["state"] == "confirmed", answer.text
+
+    # The end, with a crash in the midst of it.
+    def breaks(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(anonymise, "_successor", breaks)
+        broken.setattr("services.registry.delete.forget_project", breaks)
+        world.at = datetime.now(UTC) + timedelta(minutes=1)
+        assert await world.worker.do_next()
+    works = (await world.api.get(f"/projects/{NAME}/steps")).json()["work"]
+    [work] = [each for each in works if each["kind"] == provision]
+    assert (work["state"], work["error"]) == ("waiting", "the disk is full")
+    names = await world.on(date(2035, 1, 3))
+    assert names[-1] == "project.moved.v1"
+    await check_nothing_is_left(world, study)
+    project = (await world.api.get(f"/projects/{NAME}")).json()
+    assert (project["state"], project["participants"], project["studies"]) == ("deleted", 0, 0)
+    leftovers = (await world.api.get(f"/projects/{NAME}/leftovers")).json()["items"]
+    assert {each["study_instance_uid"] for each in leftovers} == {each.StudyInstanceUID for each in before.values()}
+    new = [dataset for dataset in map(dcmread, world.sent()) if dataset.SOPInstanceUID not in before]
+    if provision == "delete":
+        assert new == []
+        assert await world.count(Transfer) == await world.count(Participant) == 0
+    else:
+        await check_anonymous(world, before, new)
+    assert (await world.mails())[-1] == f"{NAME} is deleted"
+    if leftovers:
+        gone = {name: leftovers[0][name] for name in ("destination", "study_instance_uid")}
+        assert (await world.api.post(f"/projects/{NAME}/leftovers/removed", gone)).json()["done_at"]
+
+
+async def check_nothing_is_left(world: World, study: str) -> None:
+    """Neither of the source nor of the old pseudonym, in no table and no folder of the gateway."""
+    for row in await world.rows("outbox"):
+        assert study not in row
+        assert PERSON not in row
+        assert row.partition(":")[0] in {*KEPT, *ALIVE} or NAME not in row, row
+    for folder in ("archive", "raw", "participants", "review", "exports"):
+        assert [path for path in (world.store / folder).rglob("*") if not path.is_dir()] == []
+    assert not list((world.store / "participants").glob("*")), "the folder is called after the patient"
+    assert not list((world.store / "archive").glob("*"))
+    async with world.database.reading() as session:
+        project = await session.get_one(Project, NAME)
+    assert world.vault.decrypt_bytes(project.encrypted_key) == b""
+    assert await world.count(Patient) == await world.count(PatientIdentity) == await world.count(StudyIdentity) == 0
+
+
+ALIVE = ("projects", "assignments", "transfers", "participants", "mails", "kept_attributes", "inbox")
+"""The tables in which the anonymous project stands, whose name begins as that of the old one."""
+
+
+async def check_anonymous(world: World, before: dict[str, Any], new: list[Any]) -> None:
+    """As many images in a project of its own, and nothing in them that leads back."""
+    successor = f"{NAME}-anon"
+    assert len(new) == len(before) == 6
+    project = (await world.api.get(f"/projects/{successor}")).json()
+    assert (project["state"], project["end_provision"], project["participants"], project["transfers"]) == (
+        "archived", "keep", 1, {"completed": 1},
+    )  # fmt: skip
+    old = {str(getattr(each, name)) for each in before.values() for name in ("StudyInstanceUID", "SeriesInstanceUID")}
+    old |= {*before, PERSON, *(str(each.FrameOfReferenceUID) for each in before.values())}
+    for dataset in new:
+        assert (dataset.PatientID, dataset.InstitutionName) == ("ANON0001", successor)
+        assert not getattr(dataset, "StudyDate", "") or dataset.StudyDate not in {
+            each.StudyDate for each in before.values()
+        }
+        said = str(dataset)
+        assert not any(value in said for value in old)
+    assert {bytes(each.PixelData) for each in new} == {bytes(each.PixelData) for each in before.values()}
+    rows = await world.rows("outbox", "project_leftovers", "sent_instances", "deliveries", "inbox")
+    for row in rows:
+        assert not any(value in row for value in old - {PERSON}), row
+    async with world.database.reading() as session:
+        transfer = await session.scalar(select(Transfer).where(Transfer.project == successor))
+    assert transfer is not None
+    assert transfer.study_instance_uid == new[0].StudyInstanceUID
+    assert await world.on(date(2060, 1, 1)) == [], "it is kept"
