@@ -22,6 +22,7 @@ from cli import (
     projects,
     quarantine,
     redcap,
+    resend,
     rules,
     send,
     session,
@@ -58,6 +59,7 @@ app.command("studies")(studies.studies)
 app.add_typer(studies.app, name="study")
 app.command("assign")(assign.assign)
 app.add_typer(transfers.app, name="transfers")
+app.command("resend")(resend.resend)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("pixels")(pixels.pixels)
 app.add_typer(profiles.app, name="profile")

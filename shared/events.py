@@ -6,6 +6,7 @@ somebody. A field with a default may be added; any other change is a new version
 """
 
 from datetime import date
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -311,6 +312,20 @@ class StudyForgotten(Event):
 
     name: ClassVar[str] = "study.forgotten.v1"
     study_instance_uid: str
+class ResendRequested(Event):
+    """A person wants something sent once more: a transfer, a series, a study, or all of a project since a day."""
+
+    name: ClassVar[str] = "resend.requested.v1"
+    correction: str
+    project: str
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    transfer: str | None = Field(default=None, description="what this one was asked for")
+    since: datetime | None = Field(default=None, description="studies of which a transfer was asked for since then")
+    after: str = Field(description="empty, or only studies behind this one in the order of their UIDs")
+
+    def key(self) -> str:
+        return f"{self.correction}:{self.after}"
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -336,5 +351,6 @@ EVENTS: dict[str, type[Event]] = {
         ProjectAnonymised,
         StudyUnlinked,
         StudyForgotten,
+        ResendRequested,
     )
 }

@@ -16,6 +16,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.QuarantineReviewed,
         events.ProjectMoved,
         events.StudyUnlinked,
+        events.ResendRequested,
     ),
     "anonymizer": (events.TransferRequested,),
     "redcap": (

@@ -38,6 +38,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "unknown-coupling-entry": (404, "There is no such coupling entry"),
     "unknown-rule": (404, "There is no such routing rule"),
     "unknown-transfer": (404, "There is no such transfer"),
+    "unknown-correction": (404, "There is no such correction"),
     "unknown-quarantined-instance": (404, "No such instance is in quarantine"),
     "unknown-review": (404, "There is no such review"),
     "unknown-finding": (404, "Nothing was found in the pixels of such an instance"),

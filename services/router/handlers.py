@@ -6,6 +6,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.reopened import ask_for_what_waits
+from services.router.resends import send_again
 from services.router.reviews import ask_again, quarantined, settle
 from services.router.transfers import MORE_SERIES, left_out, request_missing, state
 from services.router.unlinked import take_over
@@ -13,7 +14,9 @@ from shared.crypto import Vault
 from shared.database import lock
 from shared.events import (
     ProjectMoved,
+    Event,
     QuarantineReviewed,
+    ResendRequested,
     SeriesAnonymized,
     SeriesArrived,
     SeriesDelivered,
@@ -162,6 +165,10 @@ async def moved(event: ProjectMoved, session: AsyncSession) -> list[TransferRequ
 async def unlinked(event: StudyUnlinked, session: AsyncSession) -> list[SeriesAnonymized]:
     """Take over what full anonymisation has made."""
     return await take_over(session, event)
+@handlers.on(ResendRequested)
+async def again(event: ResendRequested, session: AsyncSession) -> list[Event]:
+    """A person wants it sent once more."""
+    return await send_again(session, event)
 
 
 async def _take(

@@ -36,6 +36,7 @@ async def request(
     parts: Sequence[Part],
     reason: str,
     review: str | None = None,
+    correction: str | None = None,
 ) -> list[TransferRequested]:
     """Make a transfer of these parts, by the profile that the project has now."""
     name, version = await _profile(session, assignment.project)
@@ -49,6 +50,7 @@ async def request(
         destinations=list(destinations),
         reason=reason,
         review=review,
+        correction=correction,
         profile=name,
         profile_version=str(version) if version else "",
         instances=sum(count for _, _, count in parts),

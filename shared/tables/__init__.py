@@ -8,6 +8,7 @@ from shared.tables.anonymizer import CountedPart, KeptAttribute, QuarantinedInst
 from shared.tables.audit import AuditCollector, AuditEntry
 from shared.tables.base import Base
 from shared.tables.bus import BusMessage
+from shared.tables.corrections import AssignmentWish, Correction
 from shared.tables.indexer import (
     Association,
     AssociationInstance,
@@ -60,6 +61,7 @@ __all__ = [
     "ApiToken",
     "Application",
     "Assignment",
+    "AssignmentWish",
     "Association",
     "AssociationInstance",
     "AttributeMark",
@@ -70,6 +72,7 @@ __all__ = [
     "Base",
     "BusMessage",
     "Contract",
+    "Correction",
     "CountedPart",
     "CouplingEntry",
     "Delivery",

@@ -34,8 +34,11 @@ class Transfer(Base):
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64))
     destinations: Mapped[list[str]] = mapped_column(default=list)
-    reason: Mapped[str] = mapped_column(String(100), doc="person, coupling <id>, rule <id>, more series or review <id>")
+    reason: Mapped[str] = mapped_column(
+        String(100), doc="person, coupling <id>, rule <id>, more series, review <id>, resend <id>"
+    )
     review: Mapped[str | None] = mapped_column(String(36), index=True, doc="of quarantine, that asked for it")
+    correction: Mapped[str | None] = mapped_column(String(36), index=True, doc="a person's, that asked for it")
     profile: Mapped[str] = mapped_column(String(40), default="", doc="name; empty: of a time that did not note it")
     profile_version: Mapped[str] = mapped_column(String(16), default="")
     profile_digest: Mapped[str | None] = mapped_column(String(64), doc="None: the anonymizer has not said yet")

@@ -14,6 +14,7 @@ from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api import wishes
 from services.api.actor import Who
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, EventName, Participant, ProjectName, Uid
@@ -28,6 +29,7 @@ from shared.ledger import add
 from shared.registry.projects import open_for_transfers, today
 from shared.tables import Assignment, InboxEntry
 from shared.topology import queue
+from shared.tables import Assignment, AssignmentWish, Study
 
 router = APIRouter(tags=["assignments"])
 
@@ -102,35 +104,37 @@ async def assign(context: Ctx, who: Who, uid: Uid, wish: AssignmentRequest, resp
     """Taken down durably and handed to the router; ask for the id to see what it said."""
     async with context.database.session() as session:
         await find_study(session, who, uid)
+        await wishes.hold(session, uid)
+        if await session.get(Study, uid) is None:
+            raise Problem("unknown-study")
         project = await get_project(session, wish.project)
-        in_force = await session.scalar(
-            select(Assignment).where(
-                Assignment.study_instance_uid == uid,
-                Assignment.project == wish.project,
-                Assignment.refused.is_(None),
-            )
-        )
-        if in_force is not None:
-            if (in_force.participant, in_force.event) != (wish.participant, wish.event):
-                raise Problem("assigned-otherwise")
+        said = wish.participant, wish.event
+        if (there := await wishes.in_force(session, uid, wish.project)) is not None:
+            if not wishes.same(there, said):
+                raise wishes.otherwise(who, there)
             response.status_code = 200
             return _state(in_force)
         if why := open_for_transfers(project, today()):
             raise Problem("project-inactive", why)
+            return _state(there)
+        if (first := await wishes.undecided(session, uid, wish.project)) is not None:
+            if not wishes.same(first, said):
+                raise wishes.otherwise(who, first)
+            return pending(uid, first.assignment, wish)
+        if not project.active:
+            raise Problem("project-inactive")
         if not project.destinations:
             raise Problem("project-without-destination")
         check_participation(project, wish.participant, wish.event)
         identity = new_id(context.vault, uid, wish, await _refusals(session, uid, wish.project))
-        event = StudyAssigned(
-            assignment=identity,
-            study_instance_uid=uid,
-            project=wish.project,
-            participant=wish.participant,
-            event=wish.event,
+        await wishes.keep(
+            session,
+            AssignmentWish(study_instance_uid=uid, assignment=identity, by=who.name, **wish.model_dump()),
         )
+        event = StudyAssigned(assignment=identity, study_instance_uid=uid, **wish.model_dump())
         await add(session, [Message.of(event)])
     context.relay.wake()
-    return AssignmentState(id=identity, state="pending", study_instance_uid=uid, reason="person", **wish.model_dump())
+    return pending(uid, identity, wish)
 
 
 @router.get(
@@ -148,10 +152,15 @@ async def show_assignment(context: Ctx, who: Who, identity: UUID) -> AssignmentS
             return _state(row)
         if not given_out(context.vault, identity):
             raise Problem("unknown-assignment")
-        if await _handled(session, str(identity)):
+        if await wishes.handled(session, str(identity)):
             # The router found the same in force for another reason and had no need to write this one down.
             return AssignmentState(id=str(identity), state="in_force")
     return AssignmentState(id=str(identity), state="pending")
+
+
+def pending(uid: str, identity: str, wish: AssignmentRequest) -> AssignmentState:
+    """What was wished for and is not decided yet."""
+    return AssignmentState(id=identity, state="pending", study_instance_uid=uid, reason="person", **wish.model_dump())
 
 
 def _state(row: Assignment) -> AssignmentState:
@@ -175,10 +184,3 @@ async def _refusals(session: AsyncSession, study_uid: str, project: str) -> int:
         Assignment.refused.is_not(None),
     )
     return await session.scalar(query) or 0
-
-
-async def _handled(session: AsyncSession, identity: str) -> bool:
-    """Whether the router has had the event of an assignment; its message's id follows from the assignment's."""
-    event = StudyAssigned(assignment=identity, study_instance_uid="", project="", participant="")
-    home = queue("router", StudyAssigned)
-    return await session.get(InboxEntry, (home, Message.of(event).id)) is not None

@@ -31,6 +31,7 @@ EXAMPLE = {
     "destinations": ["research-pacs"],
     "reason": "person",
     "review": None,
+    "correction": None,
     "profile": "ABCD-study",
     "profile_version": "2",
     "profile_digest": "5f0c…",
@@ -60,6 +61,7 @@ class TransferItem(Shape):
     destinations: list[str]
     reason: str
     review: str | None = Field(description="of quarantine, that asked for it")
+    correction: str | None = Field(description="a person's, that asked for it")
     profile: str = Field(description="name; empty: of a time that did not note it")
     profile_version: str
     profile_digest: str | None = Field(description="SHA-256 of all that decides the result; null: not yet")
@@ -121,11 +123,17 @@ async def list_transfers(
     project: Annotated[ProjectName | None, Query()] = None,
     state: Annotated[TransferState | None, Query()] = None,
     study: Annotated[Uid | None, Query(description="StudyInstanceUID of the source")] = None,
+    correction: Annotated[Identity | None, Query(description="asked for by this resend")] = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[TransferItem]:
     """With their counts."""
-    wanted = {Transfer.project: project, Transfer.state: state, Transfer.study_instance_uid: study}
+    wanted = {
+        Transfer.project: project,
+        Transfer.state: state,
+        Transfer.study_instance_uid: study,
+        Transfer.correction: correction,
+    }
     where = [column == value for column, value in wanted.items() if value is not None]
     where.append(in_sight(who, "list_transfers", Transfer.project))
     async with context.database.reading() as session:

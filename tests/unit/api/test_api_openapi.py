@@ -33,6 +33,7 @@ GET /api/v1/audit/export 200
 GET /api/v1/audit/verify 200
 GET /api/v1/contract 200
 GET /api/v1/contracts/{version} 200 404
+GET /api/v1/corrections 200 400 413 422 500 503
 GET /api/v1/counts 200 400 413 422 500 503
 GET /api/v1/dead 200 400 413 422 500 503
 GET /api/v1/dead/{identity} 200 400 404 413 422 500 503
@@ -63,6 +64,7 @@ GET /api/v1/quarantine 200 400 413 422 500 503
 GET /api/v1/quarantine/groups 200 400 413 422 500 503
 GET /api/v1/redcap 200 400 413 422 500 503
 GET /api/v1/redcap/differences 200 400 413 422 500 503
+GET /api/v1/resends/{identity} 200 400 404 413 422 500 503
 GET /api/v1/reviews 200 400 403 413 422 500 503
 GET /api/v1/reviews/{identity} 200 400 403 404 413 422 500 503
 GET /api/v1/rules 200 400 413 422 500 503
@@ -114,6 +116,7 @@ POST /api/v1/projects/{name}/leftovers/removed 200 404
 POST /api/v1/projects/{name}/produce 200 404 409 412 428
 POST /api/v1/projects/{name}/profile/proposal/accept 201 400 404 409 412 413 422 428 500 503
 POST /api/v1/redcap/comparisons 202 400 404 413 422 500 503
+POST /api/v1/resends 202 400 404 409 413 422 500 503
 POST /api/v1/rules 201 400 404 413 422 500 503
 POST /api/v1/session 200 400 413 422 429 500 503
 POST /api/v1/session/password 204 400 409 413 422 429 500 503
@@ -199,6 +202,8 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
         *("uid", "study", "series", "sop", "identity", "name", "transfer", "review", "version", "project"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),
         *("if-match", "if-none-match", "kind", "scope"),
+        *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept", "kind", "correction"),
+        *("if-match", "if-none-match"),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),
         *("if-match", "if-none-match", "login", "account", "disabled"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),

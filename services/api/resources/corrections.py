@@ -1,0 +1,74 @@
+"""What people wanted put right: who, when, why, and what of."""
+
+from datetime import datetime
+from typing import Annotated, Literal, get_args
+
+from fastapi import APIRouter, Query
+from sqlalchemy import func, select
+
+from services.api.answers import Page, Shape, example
+from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
+from shared.crypto import Vault
+from shared.tables import Correction
+
+router = APIRouter(tags=["corrections"])
+Kind = Literal["resend"]
+
+EXAMPLE = {
+    "id": "8a3f5d0e-2f5a-4a3e-9b8c-6a0a7f1c2d3e",
+    "kind": get_args(Kind)[0],
+    "project": "ABCD-study",
+    "study_instance_uid": "1.2.826.0.1.3680043.8.498.1",
+    "series_instance_uid": None,
+    "transfer": None,
+    "since": None,
+    "by": "k.olsen",
+    "reason": "the research PACS has lost it",
+    "created_at": "2026-01-04T09:00:00Z",
+}
+
+
+class CorrectionItem(Shape):
+    """A correction."""
+
+    model_config = example(**EXAMPLE)
+    id: str
+    kind: Kind
+    project: str
+    study_instance_uid: str | None
+    series_instance_uid: str | None
+    transfer: str | None
+    since: datetime | None
+    by: str
+    reason: str
+    created_at: datetime
+
+
+@router.get("/corrections", summary="What people wanted put right, latest first")
+async def list_corrections(
+    context: Ctx,
+    project: Annotated[ProjectName | None, Query()] = None,
+    study: Annotated[Uid | None, Query(description="StudyInstanceUID of the source")] = None,
+    kind: Annotated[Kind | None, Query()] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Page[CorrectionItem]:
+    """With the reasons that they gave."""
+    wanted = {Correction.project: project, Correction.study_instance_uid: study, Correction.kind: kind}
+    where = [column == value for column, value in wanted.items() if value is not None]
+    async with context.database.reading() as session:
+        total = await session.scalar(select(func.count()).select_from(Correction).where(*where)) or 0
+        rows = await session.scalars(
+            select(Correction)
+            .where(*where)
+            .order_by(Correction.created_at.desc(), Correction.id)
+            .limit(limit)
+            .offset(offset)
+        )
+        return Page(items=[correction_item(context.vault, row) for row in rows], total=total)
+
+
+def correction_item(vault: Vault, row: Correction) -> CorrectionItem:
+    """A row with its reason opened."""
+    copied = {name: getattr(row, name) for name in CorrectionItem.model_fields if name != "reason"}
+    return CorrectionItem(**copied, reason=vault.decrypt(row.reason))

@@ -1,0 +1,141 @@
+"""Resends: a transfer, a series, a study, or all of a project since a day is brought to the destinations again."""
+
+from datetime import UTC
+from typing import Self
+
+from fastapi import APIRouter, Response
+from pydantic import AwareDatetime, Field, model_validator
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api import wishes
+from services.api.actor import Who
+from services.api.answers import Shape, example
+from services.api.needs import Ctx, Identity, ProjectName, Prose, Uid
+from services.api.problems import Problem, documented
+from services.api.resources.corrections import EXAMPLE, CorrectionItem, correction_item
+from services.api.resources.projects import get_project
+from shared.bus import Message
+from shared.events import ResendRequested
+from shared.ledger import add
+from shared.tables import Correction, Project, Series, Transfer
+from shared.tables.base import new_id, now
+
+router = APIRouter(tags=["corrections"])
+SCOPES = ("transfer", "series", "study", "since")
+
+
+class NewResend(Shape):
+    """What is wanted once more, and why: one of transfer, series, study and since."""
+
+    model_config = example(
+        project="ABCD-study", study="1.2.826.0.1.3680043.8.498.1", reason="the research PACS has lost it"
+    )
+    project: ProjectName
+    transfer: Identity | None = Field(default=None, description="what this one was asked for")
+    series: Uid | None = Field(default=None, description="SeriesInstanceUID of the source")
+    study: Uid | None = Field(default=None, description="StudyInstanceUID of the source")
+    since: AwareDatetime | None = Field(
+        default=None, description="every study of the project of which a transfer was asked for since then"
+    )
+    reason: Prose = Field(description="kept encrypted: people write names")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if sum(getattr(self, name) is not None for name in SCOPES) != 1:
+            raise ValueError(f"one of: {', '.join(SCOPES)}")
+        return self
+
+
+class ResendState(CorrectionItem):
+    """A resend, and how far its transfers have come."""
+
+    model_config = example(**EXAMPLE, transfers={"completed": 1})
+    transfers: dict[str, int] = Field(description="by state; a large one is asked for bit by bit")
+
+
+@router.post(
+    "/resends",
+    summary="Bring something to its destinations again",
+    status_code=202,
+    responses=documented(
+        "unknown-project",
+        "unknown-transfer",
+        "unknown-series",
+        "unknown-assignment",
+        "project-inactive",
+        "project-without-destination",
+        "invalid-request",
+    ),
+)
+async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) -> ResendState:
+    """By the profile and to the destinations that the project has now; each study once."""
+    async with context.database.session() as session:
+        await _check(session, await get_project(session, wish.project))
+        study = await _study(session, wish)
+        if study is not None and await wishes.in_force(session, study, wish.project) is None:
+            raise Problem("unknown-assignment", "the study is not assigned in this project")
+        row = Correction(
+            id=new_id(),
+            kind="resend",
+            project=wish.project,
+            study_instance_uid=study,
+            series_instance_uid=wish.series,
+            transfer=wish.transfer,
+            since=wish.since.astimezone(UTC) if wish.since else None,
+            by=who.name,
+            reason=context.vault.encrypt(wish.reason),
+            created_at=now(),
+        )
+        session.add(row)
+        event = ResendRequested(
+            correction=row.id,
+            project=wish.project,
+            study_instance_uid=study,
+            series_instance_uid=wish.series,
+            transfer=wish.transfer,
+            since=row.since,
+            after="",
+        )
+        await add(session, [Message.of(event)])
+        await session.flush()
+        item = correction_item(context.vault, row)
+    context.relay.wake()
+    response.headers["Location"] = f"/api/v1/resends/{item.id}"
+    return ResendState(**item.model_dump(), transfers={})
+
+
+@router.get("/resends/{identity}", summary="How far a resend is", responses=documented("unknown-correction"))
+async def show_resend(context: Ctx, identity: Identity) -> ResendState:
+    """Its transfers by state; they are listed by `/transfers?correction=…`."""
+    async with context.database.reading() as session:
+        row = await session.get(Correction, identity)
+        if row is None or row.kind != "resend":
+            raise Problem("unknown-correction")
+        states = await session.execute(
+            select(Transfer.state, func.count()).where(Transfer.correction == identity).group_by(Transfer.state)
+        )
+        item = correction_item(context.vault, row)
+        return ResendState(**item.model_dump(), transfers=dict(states.all()))
+
+
+async def _check(session: AsyncSession, project: Project) -> None:
+    if not project.active:
+        raise Problem("project-inactive")
+    if not project.destinations:
+        raise Problem("project-without-destination")
+
+
+async def _study(session: AsyncSession, wish: NewResend) -> str | None:
+    """The study that is meant, if it is one."""
+    if wish.transfer is not None:
+        transfer = await session.get(Transfer, wish.transfer)
+        if transfer is None or transfer.project != wish.project:
+            raise Problem("unknown-transfer")
+        return transfer.study_instance_uid
+    if wish.series is not None:
+        series = await session.get(Series, wish.series)
+        if series is None:
+            raise Problem("unknown-series")
+        return series.study_instance_uid
+    return wish.study

@@ -1,0 +1,84 @@
+"""Once more: what a person wants sent again is asked for anew, study by study, each of them once."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.router.transfers import Part, request
+from shared.database import lock
+from shared.events import Event, ResendRequested
+from shared.tables import Assignment, Instance, Project, Transfer, TransferPart
+
+BATCH = 25
+"""Studies of one transaction."""
+
+
+async def send_again(session: AsyncSession, event: ResendRequested) -> list[Event]:
+    """New transfers of what is meant, to the destinations and by the profile that the project has now."""
+    project = await session.get(Project, event.project)
+    if project is None or not project.active:
+        return []
+    asked: list[Event] = []
+    found = await _next(session, event)
+    for assignment in found:
+        await lock(session, "router", assignment.study_instance_uid)
+        if not await _asked(session, assignment, event) and (parts := await _parts(session, assignment, event)):
+            reason = f"resend {event.correction}"
+            asked += await request(
+                session, assignment, project.destinations, parts, reason, correction=event.correction
+            )
+    if len(found) == BATCH:
+        asked.append(event.model_copy(update={"after": found[-1].study_instance_uid}))
+    return asked
+
+
+async def _next(session: AsyncSession, event: ResendRequested) -> Sequence[Assignment]:
+    """The next assignments in force that are meant, in the order of their studies."""
+    query = (
+        select(Assignment)
+        .where(
+            Assignment.project == event.project,
+            Assignment.refused.is_(None),
+            Assignment.study_instance_uid > event.after,
+        )
+        .order_by(Assignment.study_instance_uid)
+        .limit(BATCH)
+    )
+    of_it = Transfer.assignment == Assignment.id
+    if event.transfer is not None:
+        query = query.where(exists().where(of_it, Transfer.id == event.transfer))
+    elif event.study_instance_uid is not None:
+        query = query.where(Assignment.study_instance_uid == event.study_instance_uid)
+    elif event.since is not None:
+        query = query.where(exists().where(of_it, Transfer.requested_at >= event.since))
+    else:
+        return []
+    return (await session.scalars(query)).all()
+
+
+async def _asked(session: AsyncSession, assignment: Assignment, event: ResendRequested) -> bool:
+    before = select(Transfer.id).where(Transfer.assignment == assignment.id, Transfer.correction == event.correction)
+    return await session.scalar(before) is not None
+
+
+async def _parts(session: AsyncSession, assignment: Assignment, event: ResendRequested) -> list[Part]:
+    """What has arrived of the study; of a series, or of what a transfer was asked for, only that."""
+    part = Instance.series_instance_uid, Instance.revision
+    query = (
+        select(*part, func.count())
+        .where(Instance.study_instance_uid == assignment.study_instance_uid, Instance.revision.is_not(None))
+        .group_by(*part)
+        .order_by(*part)
+    )
+    if event.series_instance_uid is not None:
+        query = query.where(Instance.series_instance_uid == event.series_instance_uid)
+    if event.transfer is not None:
+        query = query.where(
+            exists().where(
+                TransferPart.transfer == event.transfer,
+                TransferPart.series_instance_uid == Instance.series_instance_uid,
+                TransferPart.revision == Instance.revision,
+            )
+        )
+    return [(series, revision or 0, count) for series, revision, count in await session.execute(query)]
