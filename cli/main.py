@@ -20,6 +20,7 @@ from cli import (
     pixels,
     profiles,
     projects,
+    putting_right,
     quarantine,
     redcap,
     resend,
@@ -32,6 +33,7 @@ from cli import (
     transfers,
     up,
     users,
+    withdrawals,
 )
 from cli.failure import Failure
 from cli.output import remark
@@ -59,7 +61,10 @@ app.command("studies")(studies.studies)
 app.add_typer(studies.app, name="study")
 app.command("assign")(assign.assign)
 app.add_typer(transfers.app, name="transfers")
+app.command("reassign")(putting_right.reassign)
+app.command("cancel")(putting_right.cancel)
 app.command("resend")(resend.resend)
+app.add_typer(withdrawals.app, name="withdrawal")
 app.add_typer(quarantine.app, name="quarantine")
 app.command("pixels")(pixels.pixels)
 app.add_typer(profiles.app, name="profile")

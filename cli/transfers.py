@@ -14,7 +14,8 @@ from cli.failure import Failure
 from cli.output import Column, Json, listing, moment, out, record, show_json, table
 
 app = typer.Typer(help="Transfers to the research side: state, counts, errors, quarantine.")
-FINAL = ("completed", "quarantined", "failed")
+STOPPED = ("cancelled", "withdrawn")
+FINAL = ("completed", "quarantined", "failed", *STOPPED)
 
 COLUMNS: tuple[Column, ...] = (
     ("Transfer", "id"),
@@ -59,11 +60,16 @@ def transfers(
     project: Annotated[str | None, typer.Option(help="Only of this project.")] = None,
     state: Annotated[
         str | None,
-        typer.Option(help="requested, anonymizing, sending, verifying, completed, quarantined or failed."),
+        typer.Option(
+            help="requested, anonymizing, sending, verifying, completed, quarantined, failed, cancelled or withdrawn."
+        ),
     ] = None,
     study: Annotated[str | None, typer.Option(metavar="STUDYINSTANCEUID", help="Only of this study.")] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay until all have ended; exit code 1 unless all are complete.")
+        bool,
+        typer.Option(
+            "--watch", help="Stay until all have ended; exit code 1 unless all are complete, or were stopped."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -86,7 +92,7 @@ def transfers(
         listing(found, COLUMNS, as_json, "no transfers")
     if not watch:
         return
-    ends = Counter(str(item["state"]) for item in found)
+    ends = Counter(str(item["state"]) for item in found if item["state"] not in STOPPED)
     if ends.total() != ends["completed"]:
         raise Failure(", ".join(f"{count} {end}" for end, count in sorted(ends.items())))
 
@@ -107,16 +113,16 @@ def show(transfer: Annotated[str, typer.Argument(metavar="ID")], as_json: Json =
 
 
 def to_come(found: Iterable[Item], assigned: Iterable[Item], project: str | None, study: str | None) -> bool:
-    """Whether an assigned study has instances that no transfer was asked for yet: it is still arriving."""
+    """Whether an assigned study has instances that no transfer was asked for yet: it is still arriving, or waits."""
     asked: Counter[tuple[str, str]] = Counter()
     for item in found:
         asked[item["study_instance_uid"], item["project"]] += item["instances"]
     return any(
-        asked[each["study_instance_uid"], assignment["project"]] < each["instances"]
+        assignment["waits_for"] or asked[each["study_instance_uid"], assignment["project"]] < each["instances"]
         for each in assigned
         if study in (None, each["study_instance_uid"])
         for assignment in each["assignments"]
-        if not assignment["refused"] and project in (None, assignment["project"])
+        if not assignment["refused"] and not assignment["ended_at"] and project in (None, assignment["project"])
     )
 
 

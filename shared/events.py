@@ -328,6 +328,87 @@ class ResendRequested(Event):
         return f"{self.correction}:{self.after}"
 
 
+class AssignmentCorrected(Event):
+    """A person has said that a study does not belong where it was assigned to; and where it does, if anywhere."""
+
+    name: ClassVar[str] = "assignment.corrected.v1"
+    correction: str
+    assignment: str = Field(description="the one that is to end")
+    study_instance_uid: str
+    becomes: str | None = Field(default=None, description="the assignment that takes its place; null: none does")
+    project: str = Field(default="", description="of the new assignment, and so on")
+    participant: str = ""
+    event: str = ""
+
+    def key(self) -> str:
+        return self.correction
+
+
+class TransferCancelled(Event):
+    """A person does not want a transfer to go on."""
+
+    name: ClassVar[str] = "transfer.cancelled.v1"
+    correction: str
+    transfer: str
+
+    def key(self) -> str:
+        return self.correction
+
+
+class AssignmentEnded(Event):
+    """A study does not belong to a participant any more."""
+
+    name: ClassVar[str] = "assignment.ended.v1"
+    assignment: str
+    study_instance_uid: str
+    project: str
+    withdrawal: str = Field(description="of what was sent; the id of the correction")
+
+    def key(self) -> str:
+        return self.assignment
+
+
+class WithdrawalRequested(Event):
+    """What a transfer has brought to a destination is to leave it."""
+
+    name: ClassVar[str] = "withdrawal.requested.v1"
+    withdrawal: str
+    transfer: str
+    destination: str
+
+    def key(self) -> str:
+        return f"{self.withdrawal}:{self.transfer}:{self.destination}"
+
+
+class WithdrawalAnswered(Event):
+    """What a transfer has brought to a destination has left it, or has to be removed there by hand."""
+
+    name: ClassVar[str] = "withdrawal.answered.v1"
+    withdrawal: str
+    transfer: str
+    destination: str
+    outcome: Literal["withdrawn", "by_hand"]
+    instances: int = Field(description="that were to leave")
+    withdrawn: int = Field(description="that have left")
+    target_study_instance_uid: str | None = Field(default=None, description="null: nothing was sent")
+    reason: str = Field(default="", description="why by hand; free of PHI")
+
+    def key(self) -> str:
+        return f"{self.withdrawal}:{self.transfer}:{self.destination}"
+
+
+class WithdrawalConfirmed(Event):
+    """A person has removed by hand what a transfer had brought to a destination."""
+
+    name: ClassVar[str] = "withdrawal.confirmed.v1"
+    withdrawal: str
+    transfer: str
+    destination: str
+
+    def key(self) -> str:
+        return f"{self.withdrawal}:{self.transfer}:{self.destination}"
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -352,5 +433,11 @@ EVENTS: dict[str, type[Event]] = {
         StudyUnlinked,
         StudyForgotten,
         ResendRequested,
+        AssignmentCorrected,
+        TransferCancelled,
+        AssignmentEnded,
+        WithdrawalRequested,
+        WithdrawalAnswered,
+        WithdrawalConfirmed,
     )
 }

@@ -17,6 +17,10 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.ProjectMoved,
         events.StudyUnlinked,
         events.ResendRequested,
+        events.AssignmentCorrected,
+        events.TransferCancelled,
+        events.WithdrawalAnswered,
+        events.WithdrawalConfirmed,
     ),
     "anonymizer": (events.TransferRequested,),
     "redcap": (
@@ -29,7 +33,12 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.QuarantineReviewed,
         events.RedcapComparisonRequested,
     ),
-    "sender": (events.SeriesAnonymized, events.DeliveryRequested, events.SeriesDelivered),
+    "sender": (
+        events.SeriesAnonymized,
+        events.DeliveryRequested,
+        events.SeriesDelivered,
+        events.WithdrawalRequested,
+    ),
     "audit": (
         events.StudyArrived,
         events.SeriesAnonymized,

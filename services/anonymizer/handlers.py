@@ -12,16 +12,18 @@ from services.anonymizer.asked import asked_for, in_quarantine
 from services.anonymizer.batch import Outcome, Work
 from services.anonymizer.findings import write_findings
 from services.anonymizer.kept import count_part
+from services.anonymizer.leftovers import remove_part
 from services.anonymizer.profiles import NoProfile, chosen
 from services.anonymizer.workers import Done, Workers, remove_strangers
 from shared.crypto import Vault
-from shared.database import Database, insert_new
+from shared.database import Database, insert_new, lock
 from shared.events import Event, SeriesAnonymized, TransferFailed, TransferRequested
 from shared.handlers import Handlers, Retry
 from shared.log import logger
 from shared.manifest import Manifest, ManifestInstance, write_manifest
 from shared.store import Store
 from shared.tables import Project, QuarantinedInstance
+from shared.transfers import wanted
 
 handlers = Handlers()
 log = logger("anonymizer")
@@ -37,6 +39,9 @@ async def anonymize(
     """De-identify one series for one project; each instance is written, left out or quarantined, and all is counted."""
     try:
         async with database.reading() as session:
+            if not await wanted(session, event.transfer):
+                await asyncio.to_thread(remove_part, store, event)
+                return []
             project = await session.get(Project, event.project)
             asked = await asked_for(session, event)
             stays = await in_quarantine(session, event)
@@ -62,7 +67,11 @@ async def anonymize(
         if error.errno in FULL:
             raise Retry("the disk is full", delay=60) from error
         raise
-    quarantined = len(stays) + await _keep(database, event, done)
+    kept = await _keep(database, event, done)
+    if kept is None:
+        await asyncio.to_thread(remove_part, store, event)
+        return []
+    quarantined = len(stays) + kept
     left_out = sum(outcome.left_out for outcome in done.outcomes)
     passed = len(manifest.instances)
     for outcome, number in (("deidentified", passed), ("quarantined", quarantined), ("left out", left_out)):
@@ -147,8 +156,11 @@ def _write(
     write_manifest(store, f"{folder}/manifest.json", manifest)
 
 
-async def _keep(database: Database, event: TransferRequested, done: Done) -> int:
-    """Note what is left in what passes, and the reason of each instance that stays; how many those are."""
+async def _keep(database: Database, event: TransferRequested, done: Done) -> int | None:
+    """Note what is left in what passes, and the reason of each instance that stays; how many those are.
+
+    None, and nothing is noted, when the transfer was stopped meanwhile.
+    """
     rows = [
         {
             "transfer": event.transfer,
@@ -164,6 +176,9 @@ async def _keep(database: Database, event: TransferRequested, done: Done) -> int
         if outcome.result is None and not outcome.left_out
     ]
     async with database.session() as session:
+        await lock(session, "anonymized", event.transfer)
+        if not await wanted(session, event.transfer):
+            return None
         await count_part(session, event, done.kept)
         await insert_new(session, QuarantinedInstance, rows)
     return len(rows)

@@ -48,9 +48,21 @@ class Where(StrEnum):
     TRANSFER = "the project of the transfer `identity`"
     REVIEW = "the project of the review `identity`"
     RULE = "the project of the routing rule `identity`"
+    ASSIGNMENT = "the project of the assignment `identity`"
+    CORRECTION = "the project of the correction `identity`"
 
 
-OF_A_PROJECT = frozenset({Where.PROJECT, Where.BODY, Where.TRANSFER, Where.REVIEW, Where.RULE})
+OF_A_PROJECT = frozenset(
+    {
+        Where.PROJECT,
+        Where.BODY,
+        Where.TRANSFER,
+        Where.REVIEW,
+        Where.RULE,
+        Where.ASSIGNMENT,
+        Where.CORRECTION,
+    }
+)
 
 
 class Rule(NamedTuple):
@@ -165,6 +177,16 @@ PERMISSIONS: Final[Mapping[str, Rule]] = {
     "show_after": _may(Where.TRANSFER, READ, *LOOKING_AFTER),
     "show_texts": _may(Where.TRANSFER, REVIEW, *REVIEWING),
     "show_before": _may(Where.TRANSFER, REVIEW, *REVIEWING),
+    # corrections
+    "list_corrections": _may(Where.ANY, READ, *MANAGING),
+    "correct": _may(Where.ASSIGNMENT, WRITE, *MANAGING),
+    "cancel_assignment": _may(Where.ASSIGNMENT, WRITE, *MANAGING),
+    "cancel_transfer": _may(Where.TRANSFER, WRITE, *MANAGING, *RUNNING),
+    "resend": _may(Where.BODY, WRITE, *MANAGING, *RUNNING),
+    "show_resend": _may(Where.CORRECTION, READ, *MANAGING, *RUNNING),
+    "list_withdrawals": _may(Where.ANY, READ, *MANAGING, *RUNNING),
+    "show_withdrawal": _may(Where.CORRECTION, READ, *MANAGING, *RUNNING),
+    "confirm_withdrawal": _may(Where.CORRECTION, WRITE, *MANAGING, *RUNNING),
     # the gateway
     "list_destinations": _may(Where.ANY, READ, *MANAGING, *RUNNING),
     "make_destination": _may(Where.GATEWAY, OPERATE, *RUNNING),
@@ -244,3 +266,8 @@ def sees(operation: str, who: Actor) -> frozenset[str] | None:
 def reviews(who: Actor, project: str) -> bool:
     """Whether one sees what is hidden from others in a project: values, texts, reasons."""
     return not who.roles_in(project).isdisjoint(REVIEWING)
+
+
+def manages(who: Actor, project: str) -> bool:
+    """Whether one may change a project's data, and so sees why others have."""
+    return not who.roles_in(project).isdisjoint(MANAGING)

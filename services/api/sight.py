@@ -32,7 +32,7 @@ def identities_in_sight(who: Actor) -> ColumnElement[bool]:
     projects = projects_of(who, *MEMBERS)
     if projects is None and _assigns(who):
         return true()
-    mine = [Assignment.study_instance_uid == Study.study_instance_uid, Assignment.refused.is_(None)]
+    mine = [Assignment.study_instance_uid == Study.study_instance_uid, Assignment.in_force]
     theirs = exists().where(*mine, _among(Assignment.project, projects))
     return or_(theirs, ~exists().where(*mine) if _assigns(who) else false())
 

@@ -27,7 +27,7 @@ async def in_force(session: AsyncSession, study_uid: str, project: str) -> Assig
     """To whom the study belongs in the project."""
     return await session.scalar(
         select(Assignment).where(
-            Assignment.study_instance_uid == study_uid, Assignment.project == project, Assignment.refused.is_(None)
+            Assignment.study_instance_uid == study_uid, Assignment.project == project, Assignment.in_force
         )
     )
 
@@ -47,7 +47,7 @@ async def keep(session: AsyncSession, wish: AssignmentWish) -> None:
 
 def otherwise(who: Actor, there: Assignment | AssignmentWish) -> Problem:
     """The conflict, and to whom the study belongs. Whoever is bound to a site is not told of another's participant."""
-    if who.sites.get(there.project):
+    if who.sites_in(there.project):
         return Problem("assigned-otherwise", f"it is assigned already in {there.project}")
     return Problem("assigned-otherwise", f"it is {there.participant} ({there.event}) in {there.project} already")
 

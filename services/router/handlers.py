@@ -1,19 +1,20 @@
 """What the router does when something has arrived, was assigned, or has come further on its way."""
 
-from dataclasses import replace
-
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.reopened import ask_for_what_waits
+from services.router import corrections, withdrawals
 from services.router.resends import send_again
 from services.router.reviews import ask_again, quarantined, settle
+from services.router.taking import as_refused, in_force, take, why_not
 from services.router.transfers import MORE_SERIES, left_out, request_missing, state
 from services.router.unlinked import take_over
 from shared.crypto import Vault
 from shared.database import lock
 from shared.events import (
     ProjectMoved,
+    AssignmentCorrected,
     Event,
     QuarantineReviewed,
     ResendRequested,
@@ -23,20 +24,20 @@ from shared.events import (
     StudyArrived,
     StudyAssigned,
     StudyUnlinked,
+    TransferCancelled,
     TransferCompleted,
     TransferFailed,
     TransferRequested,
+    WithdrawalAnswered,
+    WithdrawalConfirmed,
 )
 from shared.handlers import Handlers, Reject
 from shared.registry.candidates import candidate_of
-from shared.registry.made_up import NoAutoId, participant_of
 from shared.registry.matching import (
-    Candidate,
     Claim,
     aet_claims,
     coupling_claims,
     first_per_project,
-    refusal,
     rule_claims,
 )
 from shared.registry.participants import ensure_participant, is_withdrawn
@@ -47,14 +48,15 @@ from shared.tables import (
     CouplingEntry,
     Project,
     RoutingRule,
-    Study,
     Transfer,
     TransferPart,
+    Withdrawal,
 )
 from shared.tables.base import now
+from shared.transfers import STOPPED
 
 handlers = Handlers()
-FINAL = ("completed", "quarantined", "failed")
+FINAL = ("completed", "quarantined", "failed", *STOPPED)
 
 
 @handlers.on(StudyAssigned)
@@ -62,7 +64,7 @@ async def assigned(event: StudyAssigned, session: AsyncSession) -> list[Transfer
     """A person has assigned a study: take it, and ask for what is there."""
     await lock(session, "router", event.study_instance_uid)
     claim = Claim(event.project, event.participant, event.event, "person")
-    return await _take(session, event.study_instance_uid, claim, event.assignment)
+    return await take(session, event.study_instance_uid, claim, event.assignment)
 
 
 @handlers.on(StudyArrived)
@@ -83,7 +85,7 @@ async def match(event: StudyArrived, session: AsyncSession, vault: Vault, store:
         [*coupling_claims(candidate, entries), *rule_claims(candidate, rules), *aet_claims(candidate, of_aet)]
     )
     requested = [
-        await _take(session, event.study_instance_uid, claim, candidate=candidate, vault=vault) for claim in claims
+        await take(session, event.study_instance_uid, claim, candidate=candidate, vault=vault) for claim in claims
     ]
     return [request for requests in requested for request in requests]
 
@@ -92,12 +94,8 @@ async def match(event: StudyArrived, session: AsyncSession, vault: Vault, store:
 async def more(event: SeriesArrived, session: AsyncSession) -> list[TransferRequested]:
     """A series of a study that is assigned already goes the same way."""
     await lock(session, "router", event.study_instance_uid)
-    in_force = select(Assignment).where(
-        Assignment.study_instance_uid == event.study_instance_uid, Assignment.refused.is_(None)
-    )
-    requested = [
-        await request_missing(session, assignment, MORE_SERIES) for assignment in await session.scalars(in_force)
-    ]
+    mine = select(Assignment).where(Assignment.study_instance_uid == event.study_instance_uid, Assignment.in_force)
+    requested = [await request_missing(session, each, MORE_SERIES) for each in await session.scalars(mine)]
     return [request for requests in requested for request in requests]
 
 
@@ -121,6 +119,8 @@ async def delivered(event: SeriesDelivered, session: AsyncSession) -> None:
 async def completed(event: TransferCompleted, session: AsyncSession) -> None:
     """Call a transfer complete when it is all there, and only then."""
     transfer = await _locked(session, event.transfer)
+    if transfer.state in STOPPED:
+        return
     transfer.finished_at, transfer.counted, transfer.error = now(), event.counted, None
     accounted = event.delivered + event.quarantined + event.left_out
     if accounted != transfer.instances:
@@ -136,7 +136,7 @@ async def completed(event: TransferCompleted, session: AsyncSession) -> None:
 async def failed(event: TransferFailed, session: AsyncSession) -> None:
     """Show people a transfer that cannot become complete by itself; one that was counted whole is not taken back."""
     transfer = await _locked(session, event.transfer)
-    if transfer.state in ("completed", "quarantined"):
+    if transfer.state in ("completed", "quarantined", *STOPPED):
         return
     transfer.state, transfer.error, transfer.finished_at = "failed", event.reason, now()
 
@@ -149,6 +149,8 @@ async def reviewed(event: QuarantineReviewed, session: AsyncSession) -> list[Tra
         raise Reject("a review of a transfer that does not exist")
     await lock(session, "router", old.study_instance_uid)
     old = await _locked(session, event.transfer)
+    if old.state in STOPPED:
+        return []
     requested = await ask_again(session, event, old)
     if old.state == "quarantined":
         await settle(session, old, await quarantined(session, old.id))
@@ -171,69 +173,49 @@ async def again(event: ResendRequested, session: AsyncSession) -> list[Event]:
     return await send_again(session, event)
 
 
-async def _take(
-    session: AsyncSession,
-    study_uid: str,
-    claim: Claim,
-    identity: str | None = None,
-    candidate: Candidate | None = None,
-    vault: Vault | None = None,
-) -> list[TransferRequested]:
-    """Assign the study as claimed, or keep the claim with the reason why it was refused."""
-    in_force = await session.scalar(
-        select(Assignment).where(
-            Assignment.study_instance_uid == study_uid,
-            Assignment.project == claim.project,
-            Assignment.refused.is_(None),
-        )
-    )
-    if in_force and claim.auto:
-        claim = replace(claim, participant=in_force.participant, auto=False)
-    if in_force and (in_force.participant, in_force.event) == (claim.participant, claim.event):
-        return await request_missing(session, in_force, claim.reason)
-    project = await session.get(Project, claim.project)
-    why = "assigned to another participant or event already" if in_force else None
-    why = why or refusal(claim, project, candidate.person if candidate else None)
-    if not why and claim.auto and project and vault:
-        try:
-            claim = replace(claim, participant=await _made_up(session, vault, project, study_uid, claim.site))
-        except NoAutoId as none:
-            why = str(none)
-    if not why and await is_withdrawn(session, claim.project, claim.participant):
-        why = "the participant's consent was withdrawn"
-    assignment = Assignment(
-        study_instance_uid=study_uid,
-        project=claim.project,
-        participant="" if why else claim.participant,
-        event=claim.event,
-        reason=claim.reason,
-        refused=why,
-    )
-    if identity is not None:
-        assignment.id = identity
-    if why and identity is None and await _refused_before(session, assignment):
+@handlers.on(AssignmentCorrected)
+async def corrected(event: AssignmentCorrected, session: AsyncSession) -> list[Event]:
+    """The study does not belong there. What takes the place of the old assignment is looked at before that ends."""
+    await lock(session, "router", event.study_instance_uid)
+    if await session.get(Withdrawal, event.correction) is not None:
         return []
-    session.add(assignment)
-    await session.flush()
-    if why:
+    old = await session.get(Assignment, event.assignment)
+    claim = Claim(event.project, event.participant, event.event, f"correction {event.correction}")
+    why = None if old is not None and old.in_force else corrections.NOT_IN_FORCE
+    if event.becomes and not why:
+        there = await in_force(session, event.study_instance_uid, event.project)
+        why = await why_not(session, claim, there if there is not old else None)
+    if old is None or why:
+        session.add(corrections.refused(event, old, why or corrections.NOT_IN_FORCE))
+        if event.becomes:
+            session.add(as_refused(event.study_instance_uid, claim, why or "", event.becomes))
         return []
-    await ensure_participant(session, claim.project, claim.participant, origin=claim.origin, site=claim.site)
-    return await request_missing(session, assignment, claim.reason)
+    events = await corrections.end(session, old, event)
+    if event.becomes:
+        events += await take(session, event.study_instance_uid, claim, event.becomes)
+    return events
 
 
-async def _made_up(session: AsyncSession, vault: Vault, project: Project, study_uid: str, site: str) -> str:
-    study = await session.get_one(Study, study_uid)
-    return await participant_of(session, vault, project, study.patient, site)
+@handlers.on(TransferCancelled)
+async def cancelled(event: TransferCancelled, session: AsyncSession) -> list[Event]:
+    """Nobody wants the transfer any more."""
+    transfer = await session.get_one(Transfer, event.transfer)
+    await lock(session, "router", transfer.study_instance_uid)
+    if await session.get(Withdrawal, event.correction) is not None:
+        return []
+    return await corrections.cancel(session, event, await _locked(session, event.transfer))
 
 
-async def _refused_before(session: AsyncSession, assignment: Assignment) -> bool:
-    same = select(Assignment.id).where(
-        Assignment.study_instance_uid == assignment.study_instance_uid,
-        Assignment.project == assignment.project,
-        Assignment.reason == assignment.reason,
-        Assignment.refused == assignment.refused,
-    )
-    return await session.scalar(same) is not None
+@handlers.on(WithdrawalAnswered)
+async def withdrawn(event: WithdrawalAnswered, session: AsyncSession) -> list[Event]:
+    """Something has left a destination, or cannot be made to."""
+    return await withdrawals.answered(session, event)
+
+
+@handlers.on(WithdrawalConfirmed)
+async def confirmed(event: WithdrawalConfirmed, session: AsyncSession) -> list[Event]:
+    """A person has removed it by hand."""
+    return await withdrawals.confirmed(session, event)
 
 
 async def _locked(session: AsyncSession, transfer: str) -> Transfer:

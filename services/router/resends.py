@@ -6,8 +6,10 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.transfers import Part, request
+from services.router.withdrawals import open_withdrawal
 from shared.database import lock
 from shared.events import Event, ResendRequested
+from shared.registry.projects import open_for_transfers, today
 from shared.tables import Assignment, Instance, Project, Transfer, TransferPart
 
 BATCH = 25
@@ -17,12 +19,14 @@ BATCH = 25
 async def send_again(session: AsyncSession, event: ResendRequested) -> list[Event]:
     """New transfers of what is meant, to the destinations and by the profile that the project has now."""
     project = await session.get(Project, event.project)
-    if project is None or not project.active:
+    if project is None or open_for_transfers(project, today()):
         return []
     asked: list[Event] = []
     found = await _next(session, event)
     for assignment in found:
         await lock(session, "router", assignment.study_instance_uid)
+        if await open_withdrawal(session, assignment.study_instance_uid, event.project):
+            continue
         if not await _asked(session, assignment, event) and (parts := await _parts(session, assignment, event)):
             reason = f"resend {event.correction}"
             asked += await request(
@@ -39,7 +43,8 @@ async def _next(session: AsyncSession, event: ResendRequested) -> Sequence[Assig
         select(Assignment)
         .where(
             Assignment.project == event.project,
-            Assignment.refused.is_(None),
+            Assignment.in_force,
+            Assignment.waits_for.is_(None),
             Assignment.study_instance_uid > event.after,
         )
         .order_by(Assignment.study_instance_uid)

@@ -28,6 +28,8 @@ async def ask_again(session: AsyncSession, event: QuarantineReviewed, old: Trans
     if not parts:
         return []
     assignment = await session.get_one(Assignment, old.assignment)
+    if not assignment.in_force:
+        return []
     return await request(session, assignment, old.destinations, parts, f"review {event.review}", event.review)
 
 

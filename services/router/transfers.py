@@ -20,8 +20,11 @@ async def request_missing(session: AsyncSession, assignment: Assignment, reason:
     """Ask for all arrived series (revisions) of the study that no transfer of this assignment covers.
 
     The caller holds the study's lock, so that two callers never ask for the same part. While the project takes no
-    studies they wait.
+    studies they wait, and while the
+    assignment waits for a withdrawal.
     """
+    if assignment.waits_for is not None:
+        return []
     parts = await _missing_parts(session, assignment)
     project = await session.get_one(Project, assignment.project)
     if not parts or open_for_transfers(project, today()):

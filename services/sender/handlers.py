@@ -6,8 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sender import counting, records
 from services.sender.destinations import Destinations
-from services.sender.parts import manifest_of, send_part
+from services.sender.hold import held
+from services.sender.parts import NotWanted, manifest_of, send_part
 from services.sender.settings import SenderSettings
+from services.sender.withdrawals import withdraw_all
 from shared.database import Database
 from shared.events import (
     DeliveryRequested,
@@ -15,9 +17,12 @@ from shared.events import (
     SeriesDelivered,
     TransferCompleted,
     TransferFailed,
+    WithdrawalAnswered,
+    WithdrawalRequested,
 )
 from shared.handlers import Handlers, Reject
 from shared.store import Store
+from shared.transfers import wanted
 
 handlers = Handlers()
 
@@ -27,6 +32,8 @@ async def fan_out(event: SeriesAnonymized, session: AsyncSession) -> list[Delive
     """Ask for a delivery to each destination; an empty part too, so that the transfer can become whole."""
     if not event.destinations:
         raise Reject("a transfer without destinations")
+    if not await wanted(session, event.transfer):
+        return []
     return [
         DeliveryRequested(
             transfer=event.transfer,
@@ -56,11 +63,18 @@ async def deliver(
     """Send a part, from where an interrupted earlier try stopped, and write down its counts."""
     delivered = refused = 0
     target_series = None
-    if event.instances:
-        manifest = manifest_of(store, event)
-        target_series = manifest.series_instance_uid
-        patience = timedelta(hours=settings.patience_hours)
-        delivered, refused = await send_part(event, manifest, database, store, destinations, patience)
+    with held(store, event.transfer, alone=False):
+        async with database.reading() as session:
+            if not await wanted(session, event.transfer):
+                return []
+        if event.instances:
+            manifest = manifest_of(store, event)
+            target_series = manifest.series_instance_uid
+            patience = timedelta(hours=settings.patience_hours)
+            try:
+                delivered, refused = await send_part(event, manifest, database, store, destinations, patience)
+            except NotWanted:
+                return []
     async with database.session() as session:
         await records.finish(session, event, target_series, delivered, refused)
     return [
@@ -82,6 +96,8 @@ async def complete(
     """With the last part at the last destination: count there, and only then say that the transfer is complete."""
     async with database.reading() as session:
         finished = await records.deliveries(session, event.transfer)
+        if not await wanted(session, event.transfer):
+            return []
     if not counting.whole(finished):
         return []
     failed = await counting.refused(database, finished)
@@ -90,3 +106,12 @@ async def complete(
         return [failed]
     async with database.reading() as session:
         return [counting.completed(await records.deliveries(session, event.transfer))]
+
+
+@handlers.on(WithdrawalRequested)
+async def withdraw(
+    event: WithdrawalRequested, database: Database, store: Store, destinations: Destinations
+) -> list[WithdrawalAnswered]:
+    """What a transfer has brought to a destination leaves it again, once nothing of it is under way any more."""
+    with held(store, event.transfer, alone=True):
+        return [await withdraw_all(event, database, store, destinations)]

@@ -16,9 +16,14 @@ from shared.handlers import Reject, Retry
 from shared.manifest import Manifest, ManifestError, read_manifest
 from shared.scu.statuses import Verdict, verdict
 from shared.store import Store
+from shared.transfers import wanted
 
 AGAIN = (10.0, 10.0, 60.0, 60.0, 60.0, 600.0)
 """Seconds after the n-th "later" to the same instance; the last holds for all that follow."""
+
+
+class NotWanted(Exception):
+    """Somebody has stopped the transfer meanwhile."""
 
 
 def outgoing(store: Store, manifest: Manifest) -> list[Outgoing]:
@@ -70,7 +75,10 @@ async def send_part(
     destinations: Destinations,
     patience: timedelta,
 ) -> tuple[int, int]:
-    """Send until every instance has an answer: how many were taken, how many refused. Retry when some wait."""
+    """Send until every instance has an answer: how many were taken, how many refused. Retry when some wait.
+
+    NotWanted, between two batches of answers, when the transfer was stopped.
+    """
     async with database.reading() as session:
         answers = await records.read_answers(session, part)
     waiting = unanswered(outgoing(store, manifest), answers, patience)
@@ -88,12 +96,17 @@ async def send_part(
 
 
 async def _send(part: DeliveryRequested, waiting: Sequence[Outgoing], opened: Opened, database: Database) -> None:
+    async with database.session() as session:
+        await records.begin(session, part)
     with SECONDS.labels(opened.kind).time():
         async with aclosing(opened.client.send(waiting)) as stream:
             async for answers in stream:
                 async with database.session() as session:
                     await records.keep_answers(session, part, answers)
+                    go_on = await wanted(session, part.transfer)
                 _measure(opened.kind, answers)
+                if not go_on:
+                    raise NotWanted
 
 
 def _measure(kind: str, answers: Sequence[Answer]) -> None:

@@ -1,4 +1,4 @@
-"""The sender's two tables: what was answered, instance by instance, and what became of each part."""
+"""The sender's tables: what was begun, what was answered, instance by instance, and what became of each part."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from shared.database import insert_new
 from shared.events import DeliveryRequested
 from shared.scu.statuses import Verdict, verdict
 from shared.tables.base import now
-from shared.tables.sender import Delivery, SentInstance
+from shared.tables.sender import BegunDelivery, Delivery, SentInstance
 
 ENOUGH_TRIES = 8
 """An instance is given up after so many answers "later", and not before the operator's patience is over."""
@@ -49,6 +49,17 @@ async def read_answers(session: AsyncSession, part: DeliveryRequested) -> dict[s
         )
     )
     return {uid: Record(status, tries, first) for uid, status, tries, first in rows}
+
+
+async def begin(session: AsyncSession, part: DeliveryRequested) -> None:
+    """From now on something of the part may be at its destination."""
+    row = {
+        "transfer": part.transfer,
+        "destination": part.destination,
+        "series_instance_uid": part.series_instance_uid,
+        "revision": part.revision,
+    }
+    await insert_new(session, BegunDelivery, [row])
 
 
 async def keep_answers(session: AsyncSession, part: DeliveryRequested, answers: Sequence[Answer]) -> None:

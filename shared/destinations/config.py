@@ -33,6 +33,35 @@ class Tls(_Config):
     check_hostname: bool = Field(default=True, description="the peer's certificate must name its host")
 
 
+class Access(_Config):
+    """How an HTTP server is reached, and who we are there."""
+
+    url: HttpUrl
+    token_file: Path | None = Field(default=None, description="holds a bearer token; read for each delivery")
+    username: str | None = None
+    password_file: Path | None = None
+    tls: Tls = Tls()
+    timeout: float = Field(default=60, gt=0, description="seconds without a sign of life")
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> Self:
+        if (self.username is None) != (self.password_file is None):
+            raise ValueError("username and password_file belong together")
+        if self.token_file and self.username:
+            raise ValueError("either a token or a user name")
+        if self.url.username or self.url.password:
+            raise ValueError("no credentials in the URL")
+        return self
+
+
+class Withdraw(Access):
+    """How a destination is made to delete what we have brought, where its way of receiving has none."""
+
+    by: Literal["orthanc-rest", "dicomweb-delete"] = Field(
+        description="Orthanc's own REST, below `url`; or DELETE of instances below the DICOMweb root `url`"
+    )
+
+
 class DicomDestination(_Config):
     """A storage SCP: C-STORE to it, C-FIND to count."""
 
@@ -44,29 +73,24 @@ class DicomDestination(_Config):
     tls: Tls | None = None
     timeout: float = Field(default=60, gt=0, description="seconds without a sign of life")
     associations: int = Field(default=2, ge=1, le=32, description="at once")
+    withdraw: Withdraw | None = Field(default=None, description="None: it has no way to delete")
 
 
-class DicomWebDestination(_Config):
+class DicomWebDestination(Access):
     """A DICOMweb origin server: STOW-RS to it, QIDO-RS to count."""
 
     kind: Literal["dicomweb"] = "dicomweb"
     url: HttpUrl = Field(description="the root: /studies is appended")
-    token_file: Path | None = Field(default=None, description="holds a bearer token; read for each delivery")
-    username: str | None = None
-    password_file: Path | None = None
-    tls: Tls = Tls()
-    timeout: float = Field(default=60, gt=0, description="seconds without a sign of life")
     associations: int = Field(default=2, ge=1, le=32, description="requests at once")
+    withdraw: Withdraw | Literal["dicomweb-delete"] | None = Field(
+        default=None, description="dicomweb-delete: by DELETE at the same place; None: it has no way to delete"
+    )
 
-    @model_validator(mode="after")
-    def _one_way_to_authenticate(self) -> Self:
-        if (self.username is None) != (self.password_file is None):
-            raise ValueError("username and password_file belong together")
-        if self.token_file and self.username:
-            raise ValueError("either a token or a user name")
-        if self.url.username or self.url.password:
-            raise ValueError("no credentials in the URL")
-        return self
+    def way_to_withdraw(self) -> Withdraw | None:
+        """What `withdraw` says, spelled out."""
+        if self.withdraw != "dicomweb-delete":
+            return self.withdraw
+        return Withdraw(by="dicomweb-delete", **{name: getattr(self, name) for name in Access.model_fields})
 
 
 class FolderDestination(_Config):

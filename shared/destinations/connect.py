@@ -4,7 +4,7 @@ import ssl
 
 import httpx
 
-from shared.destinations.config import DicomWebDestination, Tls
+from shared.destinations.config import Access, Tls
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
@@ -17,8 +17,8 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def http_client(config: DicomWebDestination) -> httpx.Client:
-    """A client for the root URL with its credentials; OSError when a file cannot be read."""
+def http_client(config: Access) -> httpx.Client:
+    """A client for the URL with its credentials; OSError when a file cannot be read."""
     headers = {}
     auth = None
     if config.token_file is not None:

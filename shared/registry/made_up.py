@@ -110,7 +110,7 @@ async def _assigned_before(session: AsyncSession, project: str, patient: str) ->
     others = (
         select(Assignment.participant)
         .join(Study, Study.study_instance_uid == Assignment.study_instance_uid)
-        .where(Study.patient == patient, Assignment.project == project, Assignment.refused.is_(None))
+        .where(Study.patient == patient, Assignment.project == project, Assignment.in_force)
         .distinct()
         .limit(2)
     )

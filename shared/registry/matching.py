@@ -46,8 +46,9 @@ class Claim:
 
     @property
     def origin(self) -> str:
-        """What kind of claim it is: person, coupling, rule or auto."""
-        return self.reason.partition(" ")[0]
+        """Whose claim it is: a person's, a coupling entry's, a rule's, or auto."""
+        kind = self.reason.partition(" ")[0]
+        return "person" if kind == "correction" else kind
 
 
 @dataclass(frozen=True)

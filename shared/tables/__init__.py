@@ -8,7 +8,7 @@ from shared.tables.anonymizer import CountedPart, KeptAttribute, QuarantinedInst
 from shared.tables.audit import AuditCollector, AuditEntry
 from shared.tables.base import Base
 from shared.tables.bus import BusMessage
-from shared.tables.corrections import AssignmentWish, Correction
+from shared.tables.corrections import AssignmentWish, Correction, WithdrawalNote
 from shared.tables.indexer import (
     Association,
     AssociationInstance,
@@ -51,8 +51,8 @@ from shared.tables.registry import (
     ReviewedInstance,
     RoutingRule,
 )
-from shared.tables.router import Assignment, Transfer, TransferPart
-from shared.tables.sender import Delivery, SentInstance
+from shared.tables.router import Assignment, Transfer, TransferPart, Withdrawal, WithdrawalPart
+from shared.tables.sender import BegunDelivery, Delivery, SentInstance
 from shared.tables.vault import VaultKey
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
     "AutoId",
     "AutoIdCounter",
     "Base",
+    "BegunDelivery",
     "BusMessage",
     "Contract",
     "Correction",
@@ -113,4 +114,7 @@ __all__ = [
     "TransferPart",
     "VaultKey",
     "WebSession",
+    "Withdrawal",
+    "WithdrawalNote",
+    "WithdrawalPart",
 ]

@@ -27,12 +27,27 @@ class Correction(Base):
 
     __tablename__ = "corrections"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16), doc="resend")
+    kind: Mapped[str] = mapped_column(String(16), doc="correction, cancel or resend")
     project: Mapped[str] = mapped_column(String(20), index=True)
     study_instance_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    participant: Mapped[str | None] = mapped_column(String(64), doc="whose it was")
+    assignment: Mapped[str | None] = mapped_column(String(36), index=True, doc="what is ended")
+    becomes: Mapped[str | None] = mapped_column(String(36), doc="the assignment that takes its place")
     series_instance_uid: Mapped[str | None] = mapped_column(UID)
     transfer: Mapped[str | None] = mapped_column(String(36), index=True)
     since: Mapped[datetime | None]
     by: Mapped[str] = mapped_column(String(100), default="")
     reason: Mapped[bytes] = mapped_column(LargeBinary, doc="encrypted: people write names")
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class WithdrawalNote(Base):
+    """What a person says who has removed by hand what no program could."""
+
+    __tablename__ = "withdrawal_notes"
+    withdrawal: Mapped[str] = mapped_column(String(36), primary_key=True)
+    transfer: Mapped[str] = mapped_column(String(36), primary_key=True)
+    destination: Mapped[str] = mapped_column(String(64), primary_key=True)
+    by: Mapped[str] = mapped_column(String(100), default="")
+    note: Mapped[bytes] = mapped_column(LargeBinary, doc="encrypted: people write names")
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, and_, text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.tables.base import Base, new_id, now
@@ -10,17 +11,44 @@ from shared.tables.indexer import UID
 
 
 class Assignment(Base):
-    """A study belongs to a project's participant, and why; later series follow it."""
+    """A study belongs to a project's participant, and why; later series follow it, until it is ended."""
 
     __tablename__ = "assignments"
+    __table_args__ = (
+        Index(
+            "ix_assignments_in_force",
+            "study_instance_uid",
+            "project",
+            unique=True,
+            sqlite_where=text("refused IS NULL AND ended_at IS NULL"),
+            postgresql_where=text("refused IS NULL AND ended_at IS NULL"),
+        ),
+    )
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
     project: Mapped[str] = mapped_column(String(20), index=True)
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64))
-    reason: Mapped[str] = mapped_column(String(100), doc="person, coupling <id>, rule <id> or auto <AE title>")
-    refused: Mapped[str | None] = mapped_column(String(200), doc="why it was not taken; None: in force")
+    reason: Mapped[str] = mapped_column(
+        String(100), doc="person, coupling <id>, rule <id>, auto <AE title> or correction <id>"
+    )
+    refused: Mapped[str | None] = mapped_column(String(200), doc="why it was not taken; None: it was")
+    waits_for: Mapped[str | None] = mapped_column(
+        String(36), index=True, doc="the withdrawal that has to be done before anything of it is sent"
+    )
     created_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(String(36), doc="the correction that ended it")
+
+    @hybrid_property
+    def in_force(self) -> bool:
+        """Whether the study belongs there now."""
+        return self.refused is None and self.ended_at is None
+
+    @in_force.inplace.expression
+    @classmethod
+    def _in_force(cls) -> ColumnElement[bool]:
+        return and_(cls.refused.is_(None), cls.ended_at.is_(None))
 
 
 class Transfer(Base):
@@ -68,3 +96,35 @@ class TransferPart(Base):
     left_out: Mapped[int] = mapped_column(default=0)
     delivered: Mapped[int | None] = mapped_column(doc="None: not yet")
     refused: Mapped[int] = mapped_column(default=0)
+
+
+class Withdrawal(Base):
+    """What was sent is to be taken back from its destinations. Its id is that of the correction that wants it."""
+
+    __tablename__ = "withdrawals"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), doc="correction or cancel")
+    project: Mapped[str] = mapped_column(String(20), index=True)
+    participant: Mapped[str] = mapped_column(String(64))
+    study_instance_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    state: Mapped[str] = mapped_column(String(16), index=True, doc="under_way, by_hand, done or refused")
+    why: Mapped[str | None] = mapped_column(String(200), doc="why it was refused")
+    requested_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    finished_at: Mapped[datetime | None]
+
+
+class WithdrawalPart(Base):
+    """What a transfer has brought to one destination, and whether it has left there."""
+
+    __tablename__ = "withdrawal_parts"
+    withdrawal: Mapped[str] = mapped_column(ForeignKey("withdrawals.id"), primary_key=True)
+    transfer: Mapped[str] = mapped_column(ForeignKey("transfers.id"), primary_key=True)
+    destination: Mapped[str] = mapped_column(String(64), primary_key=True)
+    project: Mapped[str] = mapped_column(String(20))
+    study_instance_uid: Mapped[str] = mapped_column(UID, index=True, doc="of the source")
+    state: Mapped[str] = mapped_column(String(16), default="asked", doc="asked, withdrawn, by_hand or confirmed")
+    target_study_instance_uid: Mapped[str | None] = mapped_column(UID, doc="as the destination knows it")
+    instances: Mapped[int] = mapped_column(default=0, doc="that were to leave")
+    withdrawn: Mapped[int] = mapped_column(default=0, doc="that have left")
+    why: Mapped[str | None] = mapped_column(String(300), doc="why they have not")
+    answered_at: Mapped[datetime | None]

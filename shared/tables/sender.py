@@ -43,3 +43,13 @@ class SentInstance(Base):
     tries: Mapped[int] = mapped_column(default=1, doc="answers so far")
     first_sent_at: Mapped[datetime] = mapped_column(default=now)
     sent_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class BegunDelivery(Base):
+    """Sending of a part has begun: what of it has no answer may be at the destination all the same."""
+
+    __tablename__ = "begun_deliveries"
+    transfer: Mapped[str] = mapped_column(String(36), primary_key=True)
+    destination: Mapped[str] = mapped_column(String(64), primary_key=True)
+    series_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True, doc="of the source")
+    revision: Mapped[int] = mapped_column(primary_key=True)

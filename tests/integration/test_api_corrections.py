@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.database import Database
-from shared.events import ResendRequested, StudyAssigned
-from shared.tables import Transfer
+from shared.events import AssignmentCorrected, ResendRequested, StudyAssigned, TransferCancelled, WithdrawalConfirmed
+from shared.tables import Assignment, Project, Transfer, Withdrawal, WithdrawalPart
 from tests.unit.api.support import Api, assignment, kind, running, series_rows, study_rows
 
 PROJECT = "ABCD-study"
@@ -113,3 +113,94 @@ async def test_resends_that_cannot_be(api: Api, wish: dict[str, str], expected: 
     await api.patch("/projects/asleep", {"active": False})
     assert kind(await api.post("/resends", {"project": PROJECT, "reason": "again", **wish})) == expected
     assert kind(await api.get("/resends/nothing")) == "unknown-correction"
+
+
+async def test_of_two_who_correct_an_assignment_at_once_one_wins(api: Api) -> None:
+    wrong = assignment(STUDY, PROJECT)
+    await api.add(wrong)
+    path = f"/assignments/{wrong.id}/correction"
+    people = ["X2", "X3", "X4"]
+    answers = await asyncio.gather(
+        *(api.post(path, {"project": PROJECT, "participant": name, "reason": "Doe^Jane, not X1"}) for name in people)
+    )
+    [won] = [each for each in answers if each.status_code == 202]
+    assert {kind(each) for each in answers if each is not won} == {"correction-open"}
+    made = won.json()
+    assert (made["kind"], made["assignment"], made["participant"]) == ("correction", wrong.id, "X1")
+    [event] = await api.owed()
+    assert isinstance(event, AssignmentCorrected)
+    assert (event.correction, event.becomes) == (made["id"], made["becomes"])
+    assert event.participant in people
+    assert "Doe" not in str(event)
+    shown = (await api.client.get(won.headers["location"])).json()
+    assert (shown["state"], shown["kind"], shown["participant"], shown["parts"]) == ("pending", "correction", "X1", [])
+    assert (await api.get(f"/assignments/{made['becomes']}")).json()["state"] == "pending"
+    assert kind(await api.post(f"/assignments/{wrong.id}/cancel", {"reason": "no"})) == "correction-open"
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        ({}, "nothing-to-correct"),
+        ({"project": "nobody"}, "unknown-project"),
+        ({"project": "asleep"}, "project-inactive"),
+        ({"project": "SECOND", "participant": "X2"}, "assigned-otherwise"),
+        ({"participant": "Y"}, "participant-not-allowed"),
+    ],
+)
+async def test_corrections_that_cannot_be(api: Api, to: dict[str, str], expected: str) -> None:
+    await api.project("asleep")
+    await api.project("SECOND")
+    async with api.context.database.session() as session:
+        (await session.get_one(Project, PROJECT)).participant_pattern = "X.*"
+        (await session.get_one(Project, "asleep")).active = False
+    wrong = assignment(STUDY, PROJECT)
+    await api.add(wrong, assignment(STUDY, "SECOND"))
+    wish = {"project": PROJECT, "participant": "X1", "reason": "why", **to}
+    assert kind(await api.post(f"/assignments/{wrong.id}/correction", wish)) == expected
+    assert kind(await api.post("/assignments/nothing/correction", wish)) == "unknown-assignment"
+
+
+async def test_cancelling(api: Api) -> None:
+    ended, in_force = assignment(STUDY, PROJECT), assignment(STUDY, PROJECT)
+    ended.ended_at, ended.ended_by = datetime.fromisoformat("2026-01-01T00:00:00Z"), "c0"
+    await api.add(ended, in_force, transfer("t1", in_force.id, "sending"), transfer("t2", in_force.id, "completed"))
+    assert (await api.get(f"/assignments/{ended.id}")).json()["state"] == "ended"
+    assert kind(await api.post(f"/assignments/{ended.id}/cancel", {"reason": "no"})) == "not-in-force"
+    assert kind(await api.post("/transfers/t2/cancel", {"reason": "no"})) == "transfer-ended"
+    assert kind(await api.post("/transfers/t9/cancel", {"reason": "no"})) == "unknown-transfer"
+    first = (await api.post("/transfers/t1/cancel", {"reason": "too many"})).json()
+    second = (await api.post(f"/assignments/{in_force.id}/cancel", {"reason": "not ours"})).json()
+    assert await api.owed() == [
+        TransferCancelled(correction=first["id"], transfer="t1"),
+        AssignmentCorrected(correction=second["id"], assignment=in_force.id, study_instance_uid=STUDY),
+    ]
+    listed = (await api.get("/corrections", study=STUDY, kind="cancel")).json()
+    assert [each["reason"] for each in listed["items"]] == ["not ours", "too many"]
+
+
+async def test_what_waits_for_a_person_is_ticked_off(api: Api) -> None:
+    wrong = assignment(STUDY, PROJECT)
+    await api.add(wrong, transfer("t1", wrong.id, "cancelled"))
+    of = {"project": PROJECT, "study_instance_uid": STUDY}
+    await api.add(Withdrawal(id="c1", kind="correction", participant="X1", state="by_hand", **of))
+    for destination, state, withdrawn in (("here", "withdrawn", 3), ("there", "by_hand", 0)):
+        await api.add(
+            WithdrawalPart(withdrawal="c1", transfer="t1", destination=destination, state=state, instances=3,
+                           withdrawn=withdrawn, target_study_instance_uid="2.25.1", **of)
+        )  # fmt: skip
+    [found] = (await api.get("/withdrawals", state="by_hand", project=PROJECT)).json()["items"]
+    assert (found["id"], found["instances"], found["withdrawn"]) == ("c1", 6, 3)
+    wrong_place = {"destination": "here", "note": "done"}
+    assert kind(await api.post("/withdrawals/c1/done", wrong_place)) == "nothing-by-hand"
+    assert kind(await api.post("/withdrawals/c9/done", wrong_place)) == "unknown-correction"
+    shown = (await api.post("/withdrawals/c1/done", {"note": "deleted Doe^Jane in the console"})).json()
+    assert [(each["destination"], each["note"]) for each in shown["parts"]] == [
+        ("here", None), ("there", "deleted Doe^Jane in the console"),
+    ]  # fmt: skip
+    assert await api.owed() == [WithdrawalConfirmed(withdrawal="c1", transfer="t1", destination="there")]
+    await api.post("/withdrawals/c1/done", {"note": "twice"})
+    assert len(await api.owed()) == 1
+    assert (await api.get("/withdrawals/c1")).json()["parts"][1]["note"] == "deleted Doe^Jane in the console"
+    async with api.context.database.reading() as session:
+        assert (await session.get_one(Assignment, wrong.id)).in_force

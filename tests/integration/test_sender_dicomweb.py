@@ -110,7 +110,7 @@ def server(script: Script) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(encoded)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = do_DELETE = answer
 
         def log_message(self, format: str, *args: object) -> None: ...
 

@@ -14,7 +14,7 @@ from services.api.people.recognising import CHALLENGE, Recognised, note_use, rec
 from services.api.permissions import PERMISSIONS, Rule, Verdict, Where, conceivable, judge
 from services.api.problems import Problem
 from services.api.settings import ApiSettings
-from shared.tables import QuarantineReview, RoutingRule, Transfer
+from shared.tables import Assignment, Correction, QuarantineReview, RoutingRule, Transfer
 
 Found = str | None
 
@@ -47,6 +47,8 @@ FINDING: Final[Mapping[Where, Callable[[Request, AsyncSession], Awaitable[Found]
     Where.TRANSFER: _of(Transfer.project, Transfer.id),
     Where.REVIEW: _of(QuarantineReview.project, QuarantineReview.id),
     Where.RULE: _of(RoutingRule.project, RoutingRule.id),
+    Where.ASSIGNMENT: _of(Assignment.project, Assignment.id),
+    Where.CORRECTION: _of(Correction.project, Correction.id),
 }
 
 NOT_THERE: Final[Mapping[Where, str]] = {
@@ -55,6 +57,8 @@ NOT_THERE: Final[Mapping[Where, str]] = {
     Where.TRANSFER: "unknown-transfer",
     Where.REVIEW: "unknown-review",
     Where.RULE: "unknown-rule",
+    Where.ASSIGNMENT: "unknown-assignment",
+    Where.CORRECTION: "unknown-correction",
 }
 """What is said to whoever is nobody in the project: the same as when there is no such thing."""
 

@@ -23,6 +23,7 @@ from services.api.resources import (
     project_profiles,
     projects,
     proposals,
+    putting_right,
     quarantine,
     quarantine_values,
     redcap,
@@ -34,6 +35,7 @@ from services.api.resources import (
     studies,
     tokens,
     transfers,
+    withdrawals,
 )
 
 ROUTERS = (
@@ -55,6 +57,8 @@ ROUTERS = (
     rules.router,
     transfers.router,
     corrections.router,
+    putting_right.router,
+    withdrawals.router,
     resends.router,
     quarantine.router,
     quarantine_values.router,

@@ -27,9 +27,7 @@ from shared.crypto import Vault
 from shared.events import StudyAssigned
 from shared.ledger import add
 from shared.registry.projects import open_for_transfers, today
-from shared.tables import Assignment, InboxEntry
-from shared.topology import queue
-from shared.tables import Assignment, AssignmentWish, Study
+from shared.tables import Assignment, AssignmentWish
 
 router = APIRouter(tags=["assignments"])
 
@@ -55,17 +53,25 @@ class AssignmentState(Shape):
         event="baseline",
         reason="person",
         refused=None,
+        waits_for=None,
         created_at=None,
+        ended_at=None,
+        ended_by=None,
     )
     id: str
-    state: Literal["pending", "in_force", "refused"] = Field(description="pending: said, and not yet with the router")
+    state: Literal["pending", "in_force", "refused", "ended"] = Field(
+        description="pending: said, and not yet with the router"
+    )
     study_instance_uid: str | None = None
     project: str | None = None
     participant: str | None = None
     event: str | None = None
     reason: str | None = None
     refused: str | None = Field(default=None, description="why it was not taken")
+    waits_for: str | None = Field(default=None, description="the withdrawal that has to be done before it is sent")
     created_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_by: str | None = Field(default=None, description="the correction that ended it")
 
 
 def new_id(vault: Vault, study_uid: str, wish: AssignmentRequest, refused_before: int) -> str:
@@ -105,28 +111,23 @@ async def assign(context: Ctx, who: Who, uid: Uid, wish: AssignmentRequest, resp
     async with context.database.session() as session:
         await find_study(session, who, uid)
         await wishes.hold(session, uid)
-        if await session.get(Study, uid) is None:
-            raise Problem("unknown-study")
         project = await get_project(session, wish.project)
         said = wish.participant, wish.event
         if (there := await wishes.in_force(session, uid, wish.project)) is not None:
             if not wishes.same(there, said):
                 raise wishes.otherwise(who, there)
             response.status_code = 200
-            return _state(in_force)
-        if why := open_for_transfers(project, today()):
-            raise Problem("project-inactive", why)
             return _state(there)
         if (first := await wishes.undecided(session, uid, wish.project)) is not None:
             if not wishes.same(first, said):
                 raise wishes.otherwise(who, first)
             return pending(uid, first.assignment, wish)
-        if not project.active:
-            raise Problem("project-inactive")
+        if why := open_for_transfers(project, today()):
+            raise Problem("project-inactive", why)
         if not project.destinations:
             raise Problem("project-without-destination")
         check_participation(project, wish.participant, wish.event)
-        identity = new_id(context.vault, uid, wish, await _refusals(session, uid, wish.project))
+        identity = new_id(context.vault, uid, wish, await times_before(session, uid, wish.project))
         await wishes.keep(
             session,
             AssignmentWish(study_instance_uid=uid, assignment=identity, by=who.name, **wish.model_dump()),
@@ -143,7 +144,7 @@ async def assign(context: Ctx, who: Who, uid: Uid, wish: AssignmentRequest, resp
     responses=documented("unknown-assignment"),
 )
 async def show_assignment(context: Ctx, who: Who, identity: UUID) -> AssignmentState:
-    """Pending until the router has it; then in force or refused."""
+    """Pending until the router has it; then in force or refused, and ended by a correction."""
     async with context.database.reading() as session:
         row = await session.get(Assignment, str(identity))
         if row is not None and not within(row.project, sees("show_assignment", who)):
@@ -166,21 +167,23 @@ def pending(uid: str, identity: str, wish: AssignmentRequest) -> AssignmentState
 def _state(row: Assignment) -> AssignmentState:
     return AssignmentState(
         id=row.id,
-        state="refused" if row.refused else "in_force",
+        state="refused" if row.refused else "ended" if row.ended_at else "in_force",
         study_instance_uid=row.study_instance_uid,
         project=row.project,
         participant=row.participant,
         event=row.event,
         reason=row.reason,
         refused=row.refused,
+        waits_for=row.waits_for,
         created_at=row.created_at,
+        ended_at=row.ended_at,
+        ended_by=row.ended_by,
     )
 
 
-async def _refusals(session: AsyncSession, study_uid: str, project: str) -> int:
+async def times_before(session: AsyncSession, study_uid: str, project: str) -> int:
+    """How often the study was refused or ended in the project: the same wish after that is a new one."""
     query = select(func.count()).where(
-        Assignment.study_instance_uid == study_uid,
-        Assignment.project == project,
-        Assignment.refused.is_not(None),
+        Assignment.study_instance_uid == study_uid, Assignment.project == project, ~Assignment.in_force
     )
     return await session.scalar(query) or 0

@@ -34,7 +34,9 @@ class StudyAssignment(Shape):
     event: str
     reason: str = Field(description="person, coupling <id> or rule <id>")
     refused: str | None = Field(description="why it was not taken; null: it is in force")
+    waits_for: str | None = Field(description="the withdrawal that has to be done before it is sent")
     created_at: datetime
+    ended_at: datetime | None = Field(description="by a correction; null: it is in force, if it was not refused")
 
 
 class StudyItem(Shape):
@@ -82,7 +84,7 @@ class StudyItem(Shape):
 
 def assigned(project: str | None = None) -> ColumnElement[bool]:
     """The study is in a project, or in this one."""
-    where = [Assignment.study_instance_uid == Study.study_instance_uid, Assignment.refused.is_(None)]
+    where = [Assignment.study_instance_uid == Study.study_instance_uid, Assignment.in_force]
     if project is not None:
         where.append(Assignment.project == project)
     return exists().where(*where)
@@ -163,7 +165,9 @@ async def _assignments(session: AsyncSession, studies: Sequence[str]) -> dict[st
                 event=row.event,
                 reason=row.reason,
                 refused=row.refused,
+                waits_for=row.waits_for,
                 created_at=row.created_at,
+                ended_at=row.ended_at,
             )
         )
     return by_study

@@ -15,7 +15,7 @@ from services.api.needs import Ctx, Limit, Name, Offset
 from services.api.problems import Problem, documented, field_errors, invalid
 from shared.database import insert_new
 from shared.destinations import DestinationConfig, EchoFailed, echo, parse_destination
-from shared.tables import Destination, Project, Transfer, TransferPart
+from shared.tables import Destination, Project, Transfer, TransferPart, WithdrawalPart
 from shared.tables.base import now
 
 router = APIRouter(tags=["destinations"])
@@ -129,7 +129,7 @@ async def change_destination(context: Ctx, name: Name, wish: DestinationChange, 
     responses=documented("unknown-destination", "destination-in-use", *EDITED),
 )
 async def remove_destination(context: Ctx, name: Name, edit: Edit) -> None:
-    """Not while a project names it or a transfer is on its way there."""
+    """Not while a project names it, a transfer is on its way there, or something is to leave it."""
     async with context.database.session() as session:
         row = await _edited(session, name, edit)
         projects = await session.execute(select(Project.name, Project.destinations).order_by(Project.name))
@@ -142,6 +142,11 @@ async def remove_destination(context: Ctx, name: Name, edit: Edit) -> None:
         )
         if await session.scalar(under_way.limit(1)) is not None:
             raise Problem("destination-in-use", "a transfer is on its way there")
+        to_leave = select(WithdrawalPart.transfer).where(
+            WithdrawalPart.destination == name, WithdrawalPart.state == "asked"
+        )
+        if await session.scalar(to_leave.limit(1)) is not None:
+            raise Problem("destination-in-use", "something is being withdrawn there")
         await session.delete(row)
 
 

@@ -237,7 +237,7 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, e
 @router.get("/projects/{name}", summary="One project with its counts", responses=documented("unknown-project") | SHOWN)
 async def show_project(context: Ctx, name: ProjectName, shown: Shown) -> ProjectDetail:
     """What it is and what is in it."""
-    mine = Assignment.project == name, Assignment.refused.is_(None)
+    mine = Assignment.project == name, Assignment.in_force
     async with context.database.reading() as session:
         project = await get_project(session, name)
         participants = await session.scalar(select(func.count()).where(Participant.project == name))
@@ -271,7 +271,7 @@ async def list_participants(
         .where(
             Assignment.project == Participant.project,
             Assignment.participant == Participant.name,
-            Assignment.refused.is_(None),
+            Assignment.in_force,
         )
         .correlate(Participant)
         .scalar_subquery()

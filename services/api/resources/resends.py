@@ -18,6 +18,7 @@ from services.api.resources.projects import get_project
 from shared.bus import Message
 from shared.events import ResendRequested
 from shared.ledger import add
+from shared.registry.projects import open_for_transfers, today
 from shared.tables import Correction, Project, Series, Transfer
 from shared.tables.base import new_id, now
 
@@ -50,7 +51,10 @@ class NewResend(Shape):
 class ResendState(CorrectionItem):
     """A resend, and how far its transfers have come."""
 
-    model_config = example(**EXAMPLE, transfers={"completed": 1})
+    model_config = example(
+        **EXAMPLE | {"kind": "resend", "participant": None, "assignment": None, "becomes": None},
+        transfers={"completed": 1},
+    )
     transfers: dict[str, int] = Field(description="by state; a large one is asked for bit by bit")
 
 
@@ -99,14 +103,14 @@ async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) ->
         )
         await add(session, [Message.of(event)])
         await session.flush()
-        item = correction_item(context.vault, row)
+        item = correction_item(context.vault, who, row)
     context.relay.wake()
     response.headers["Location"] = f"/api/v1/resends/{item.id}"
     return ResendState(**item.model_dump(), transfers={})
 
 
 @router.get("/resends/{identity}", summary="How far a resend is", responses=documented("unknown-correction"))
-async def show_resend(context: Ctx, identity: Identity) -> ResendState:
+async def show_resend(context: Ctx, who: Who, identity: Identity) -> ResendState:
     """Its transfers by state; they are listed by `/transfers?correction=…`."""
     async with context.database.reading() as session:
         row = await session.get(Correction, identity)
@@ -115,13 +119,13 @@ async def show_resend(context: Ctx, identity: Identity) -> ResendState:
         states = await session.execute(
             select(Transfer.state, func.count()).where(Transfer.correction == identity).group_by(Transfer.state)
         )
-        item = correction_item(context.vault, row)
+        item = correction_item(context.vault, who, row)
         return ResendState(**item.model_dump(), transfers=dict(states.all()))
 
 
 async def _check(session: AsyncSession, project: Project) -> None:
-    if not project.active:
-        raise Problem("project-inactive")
+    if why := open_for_transfers(project, today()):
+        raise Problem("project-inactive", why)
     if not project.destinations:
         raise Problem("project-without-destination")
 

@@ -20,7 +20,9 @@ from shared.tables import Transfer, TransferPart
 
 router = APIRouter(tags=["transfers"])
 
-TransferState = Literal["requested", "anonymizing", "sending", "verifying", "completed", "quarantined", "failed"]
+TransferState = Literal[
+    "requested", "anonymizing", "sending", "verifying", "completed", "quarantined", "failed", "cancelled", "withdrawn"
+]
 
 EXAMPLE = {
     "id": "0b8f7c3e-53b7-4a43-8f4e-3c1d6b1f4a11",

@@ -3,13 +3,13 @@
 from services.sender.clients.dicom import DicomClient
 from services.sender.clients.dicomweb import DicomWebClient
 from services.sender.clients.folder import FolderClient
-from services.sender.clients.protocol import Answer, Client, Found, Outgoing
+from services.sender.clients.protocol import Answer, Client, Found, Leaving, Outgoing, Withdrawn
 from services.sender.settings import SenderSettings
 from shared.destinations import DestinationConfig, DicomDestination, DicomWebDestination, FolderDestination
 from shared.scu import Unavailable
 from shared.store import Store
 
-__all__ = ["Answer", "Client", "Found", "Outgoing", "Unavailable", "client"]
+__all__ = ["Answer", "Client", "Found", "Leaving", "Outgoing", "Unavailable", "Withdrawn", "client"]
 
 
 def client(name: str, config: DestinationConfig, store: Store, settings: SenderSettings) -> Client:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from services.sender.clients.contexts import choose, groups, propose
 from services.sender.clients.find import find_series
-from services.sender.clients.protocol import Answer, Found, Outgoing
+from services.sender.clients.protocol import Answer, Found, Leaving, Outgoing, Withdrawn
 from services.sender.clients.transcode import CannotTranscode, transcode
+from services.sender.clients.withdraw import withdraw
 from services.sender.threads import in_thread
 from shared.destinations import DicomDestination
 from shared.scu import Unavailable
@@ -62,6 +63,10 @@ class DicomClient:
     async def count(self, study: str, series: str) -> Found | None:
         """C-FIND for the instances of the series, or for their number; None when neither is offered."""
         return await in_thread(find_series, self._config, study, series)
+
+    async def withdraw(self, instances: Sequence[Leaving]) -> Withdrawn | None:
+        """DIMSE cannot; another interface of the same PACS may, if one is configured."""
+        return await in_thread(withdraw, way, instances) if (way := self._config.withdraw) else None
 
 
 def _store(association: StoreAssociation, instance: Outgoing) -> int:

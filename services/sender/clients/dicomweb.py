@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 
-from services.sender.clients.protocol import Answer, Found, Outgoing
+from services.sender.clients.protocol import Answer, Found, Leaving, Outgoing, Withdrawn
+from services.sender.clients.qido import find
 from services.sender.clients.stow import Body, answers, batches
+from services.sender.clients.withdraw import withdraw
 from services.sender.threads import in_thread
 from shared.destinations import DicomWebDestination
 from shared.destinations.connect import http_client
@@ -16,8 +18,6 @@ from shared.scu.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED
 ANSWERED = (200, 202, 409)
 OF_ONE_INSTANCE = {400: CANNOT_UNDERSTAND, 413: CANNOT_UNDERSTAND, 415: SOP_CLASS_NOT_SUPPORTED}
 """A request that fails as a whole may do so for one of its instances: sent alone, that one is refused."""
-NOT_OFFERED = (400, 404, 405, 406, 501)
-PAGE = 1000
 
 
 class DicomWebClient:
@@ -36,7 +36,11 @@ class DicomWebClient:
     async def count(self, study: str, series: str) -> Found | None:
         """QIDO-RS for the instances of the series; None when it is not offered."""
         with self._client() as client:
-            return await in_thread(_find, client, study, series)
+            return await in_thread(find, client, study, series)
+
+    async def withdraw(self, instances: Sequence[Leaving]) -> Withdrawn | None:
+        """By DELETE or another interface, if one is configured."""
+        return await in_thread(withdraw, way, instances) if (way := self._config.way_to_withdraw()) else None
 
     def _client(self) -> httpx.Client:
         try:
@@ -59,43 +63,6 @@ def _store(client: httpx.Client, batch: Sequence[Outgoing]) -> list[Answer]:
         return [Answer(batch[0].sop_instance_uid, OF_ONE_INSTANCE[response.status_code])]
     middle = len(batch) // 2
     return _store(client, batch[:middle]) + _store(client, batch[middle:])
-
-
-def _find(client: httpx.Client, study: str, series: str) -> Found | None:
-    found: set[str] = set()
-    while True:
-        try:
-            response = client.get(
-                f"/studies/{study}/series/{series}/instances",
-                params={"limit": PAGE, "offset": len(found)},
-                headers={"Accept": "application/dicom+json"},
-            )
-        except httpx.TransportError as error:
-            raise Unavailable(f"QIDO-RS: {type(error).__name__}") from error
-        if response.status_code in NOT_OFFERED:
-            return None if not _offers_queries(client) else Found(frozenset(found), len(found))
-        if not response.is_success:
-            raise Unavailable(f"QIDO-RS: HTTP {response.status_code}")
-        page = _uids(response)
-        if page <= found:
-            return Found(frozenset(found), len(found))
-        found |= page
-
-
-def _offers_queries(client: httpx.Client) -> bool:
-    """Whether a 404 meant "no such series" rather than "no such service"."""
-    try:
-        return client.get("/studies", params={"limit": 1}).is_success
-    except httpx.TransportError as error:
-        raise Unavailable(f"QIDO-RS: {type(error).__name__}") from error
-
-
-def _uids(response: httpx.Response) -> set[str]:
-    try:
-        items = response.json() if response.content else []
-        return {str(item["00080018"]["Value"][0]) for item in items}
-    except (ValueError, LookupError, TypeError) as error:
-        raise Unavailable("a QIDO-RS answer that cannot be read") from error
 
 
 def _json(response: httpx.Response) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from services.sender.clients.protocol import Answer, Found, Outgoing
+from services.sender.clients.protocol import Answer, Found, Leaving, Outgoing, Withdrawn
 from services.sender.threads import in_thread
 from shared.scu import Unavailable
 from shared.scu.statuses import OTHER_BYTES, SUCCESS
@@ -36,6 +36,29 @@ class FolderClient:
     async def count(self, study: str, series: str) -> Found | None:
         """The names in the series' folder."""
         return await in_thread(self._names, study, series)
+
+    async def withdraw(self, instances: Sequence[Leaving]) -> Withdrawn | None:
+        """Remove the files that are ours, and folders that are empty then."""
+        return await in_thread(self._remove, instances)
+
+    def _remove(self, instances: Sequence[Leaving]) -> Withdrawn:
+        folders = set()
+        for each in instances:
+            folder = self._root / each.study_instance_uid / each.series_instance_uid
+            target = folder / f"{each.sop_instance_uid}.dcm"
+            try:
+                if not target.exists() or (each.file and each.file.exists() and _compare(each.file, target) != SUCCESS):
+                    continue
+                target.unlink()
+            except OSError as error:
+                raise Unavailable(f"the folder cannot be written: {error.strerror}") from error
+            folders.add(folder)
+        for folder in folders:
+            sync_folder(folder)
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+                folder.parent.rmdir()
+        return Withdrawn(0)
 
     def _some(self, waiting: Iterator[Outgoing]) -> list[Answer]:
         until = time.monotonic() + self._batch_seconds

@@ -39,8 +39,25 @@ class Found:
         return len(sent & self.instances) if self.instances is not None else min(len(sent), self.number)
 
 
+@dataclass(frozen=True)
+class Leaving:
+    """An instance that we have brought to a destination and that is to leave it; our own file, if we have it still."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    file: Path | None
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """How many of the instances that were to leave a destination are there all the same."""
+
+    left: int
+
+
 class Client(Protocol):
-    """A destination. Both methods raise Unavailable; neither blocks the event loop."""
+    """A destination. All methods raise Unavailable; none blocks the event loop."""
 
     def send(self, instances: Sequence[Outgoing]) -> AsyncGenerator[list[Answer], None]:
         """Send them, giving the answers in batches as they come, so that they can be kept."""
@@ -48,4 +65,8 @@ class Client(Protocol):
 
     async def count(self, study: str, series: str) -> Found | None:
         """What it holds of a series; None when it does not offer to be asked."""
+        ...
+
+    async def withdraw(self, instances: Sequence[Leaving]) -> Withdrawn | None:
+        """Delete exactly these, and look again; None when there is no way to. Twice is as good as once."""
         ...

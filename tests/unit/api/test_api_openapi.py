@@ -87,12 +87,16 @@ GET /api/v1/transfers/{identity}/quarantine 200 400 404 413 422 500 503
 GET /api/v1/transfers/{identity}/quarantine/{sop}/value 200 400 403 404 410 413 422 500 503
 PATCH /api/v1/accounts/{login} 200 404 409 412 428
 PATCH /api/v1/destinations/{name} 200 404 412 428
+GET /api/v1/withdrawals 200 400 413 422 500 503
+GET /api/v1/withdrawals/{identity} 200 400 404 413 422 500 503
 PATCH /api/v1/projects/{name} 200 400 404 409 412 413 422 428 500 503
 PATCH /api/v1/rules/{identity} 200 404 412 428
 POST /api/v1/accounts 201 400 409 413 422 500 503
 POST /api/v1/applications 201 409
 POST /api/v1/applications/{identity}/approve 200 404 409
 POST /api/v1/applications/{identity}/reject 200 404 409
+POST /api/v1/assignments/{identity}/cancel 202 400 404 409 413 422 500 503
+POST /api/v1/assignments/{identity}/correction 202 400 404 409 413 422 500 503
 POST /api/v1/dead/{identity}/replay 204 400 404 413 422 500 503
 POST /api/v1/destinations 201 400 409 413 422 500 503
 POST /api/v1/destinations/{name}/echo 200 400 404 413 422 500 503
@@ -123,7 +127,9 @@ POST /api/v1/session/password 204 400 409 413 422 429 500 503
 POST /api/v1/studies/search 200 400 413 422 500 503
 POST /api/v1/studies/{uid}/assignments 200 202 400 404 409 413 422 500 503
 POST /api/v1/tokens 201 400 404 413 422 500 503
+POST /api/v1/transfers/{identity}/cancel 202 400 404 409 413 422 500 503
 POST /api/v1/transfers/{identity}/reviews 201 400 404 409 413 422 500 503
+POST /api/v1/withdrawals/{identity}/done 200 400 404 409 413 422 500 503
 POST /dicomweb/studies 200 202 400 406 408 409 413 415 422 500 503
 POST /dicomweb/studies/{study} 200 202 400 406 408 409 413 415 422 500 503
 PUT /api/v1/accounts/{login}/password 204 400 404 409 413 422 500 503
@@ -202,8 +208,7 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
         *("uid", "study", "series", "sop", "identity", "name", "transfer", "review", "version", "project"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),
         *("if-match", "if-none-match", "kind", "scope"),
-        *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept", "kind", "correction"),
-        *("if-match", "if-none-match"),
+        *("correction",),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),
         *("if-match", "if-none-match", "login", "account", "disabled"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),

@@ -14,7 +14,7 @@ from services.api.app import build
 from services.api.people.enforcing import NOT_THERE
 from services.api.permissions import PERMISSIONS, Rule, Where, projects_of
 from shared.database import Database
-from shared.tables import QuarantineReview, RoutingRule, Transfer
+from shared.tables import Correction, QuarantineReview, RoutingRule, Transfer
 from tests.people import person
 from tests.unit.api.support import Api, assignment, kind, running
 
@@ -70,12 +70,14 @@ async def api(sqlite: Database, tmp_path: Path) -> AsyncIterator[Api]:
         await api.project(HERE)
         await api.post("/projects", {"name": ELSEWHERE, "destinations": ["here"]})
         taken = assignment("1.2.3", HERE)
+        taken.id = "a1"
         await api.add(
             taken,
             Transfer(
                 id="t1", assignment=taken.id, study_instance_uid="1.2.3", project=HERE, participant="X1",
                 event="Unknown", reason="person",
             ),
+            Correction(id="c1", kind="resend", project=HERE, reason=api.context.vault.encrypt("why")),
             QuarantineReview(id="r1", transfer="t1", project=HERE, decision="drop", reason=b"", reviewer="x"),
             *(RoutingRule(id=f"rule-{number}", project=HERE) for number in range(len(EVERYBODY))),
         )  # fmt: skip
@@ -89,13 +91,20 @@ async def api(sqlite: Database, tmp_path: Path) -> AsyncIterator[Api]:
 
 def filled(path: str, rule: Rule, number: int) -> str:
     """A path to what is there: the project, its transfer, review, and one rule for each who asks."""
-    known: dict[Where, str] = {Where.TRANSFER: "t1", Where.REVIEW: "r1", Where.RULE: f"rule-{number}"}
+    known: dict[Where, str] = {
+        Where.TRANSFER: "t1",
+        Where.REVIEW: "r1",
+        Where.RULE: f"rule-{number}",
+        Where.ASSIGNMENT: "a1",
+        Where.CORRECTION: "c1",
+    }
     values = {
         "name": HERE if rule.where is Where.PROJECT else "basic",
         "identity": known.get(rule.where, "00000000-0000-0000-0000-000000000000"),
         **dict.fromkeys(("uid", "sop", "study"), "9.9"),
         "login": "nobody.there",
         "version": "1",
+        "participant": "X1",
     }
     return path.format(**{name: value for name, value in values.items() if f"{{{name}" in path})
 

@@ -9,7 +9,7 @@ from cli.transfers import to_come, watched
 
 
 def study(instances: int, **assignment: Any) -> Item:
-    given = {"project": "A", "refused": None, **assignment}
+    given = {"project": "A", "refused": None, "waits_for": None, "ended_at": None, **assignment}
     return {"study_instance_uid": "1.1", "instances": instances, "assignments": [given]}
 
 
@@ -28,6 +28,8 @@ def transfer(instances: int, project: str = "A") -> Item:
         ([], [study(2)], "B", None, False),
         ([], [study(2)], None, "1.2", False),
         ([], [study(2, refused="no")], None, None, False),
+        ([], [study(2, ended_at="2026-01-01T00:00:00Z")], None, None, False),
+        ([transfer(2)], [study(2, waits_for="a withdrawal")], None, None, True),
     ],
 )
 def test_to_come(found: list[Item], assigned: list[Item], project: str | None, uid: str | None, expected: bool) -> None:

@@ -1,0 +1,67 @@
+"""A study does not belong there: its assignment ends, and what was sent because of it is taken back."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.router.withdrawals import take_back, to_take_back
+from shared.events import AssignmentCorrected, AssignmentEnded, Event, TransferCancelled
+from shared.tables import Assignment, Transfer, Withdrawal
+from shared.tables.base import now
+from shared.transfers import STOPPED
+
+ENDED = ("completed", "quarantined", *STOPPED)
+"""States in which there is nothing to cancel: what is complete is corrected by its assignment."""
+
+NOT_IN_FORCE = "the assignment is not in force any more"
+TOO_LATE = "the transfer has ended before"
+
+
+async def end(session: AsyncSession, assignment: Assignment, event: AssignmentCorrected) -> list[Event]:
+    """End an assignment; all that was sent because of it is to leave."""
+    assignment.ended_at, assignment.ended_by, assignment.waits_for = now(), event.correction, None
+    await session.flush()
+    withdrawal = Withdrawal(
+        id=event.correction,
+        kind="correction" if event.becomes else "cancel",
+        project=assignment.project,
+        participant=assignment.participant,
+        study_instance_uid=assignment.study_instance_uid,
+        state="under_way",
+    )
+    ended = AssignmentEnded(
+        assignment=assignment.id,
+        study_instance_uid=assignment.study_instance_uid,
+        project=assignment.project,
+        withdrawal=event.correction,
+    )
+    return [ended, *await take_back(session, withdrawal, await to_take_back(session, [assignment.id]))]
+
+
+def refused(event: AssignmentCorrected, old: Assignment | None, why: str) -> Withdrawal:
+    """A correction that changes nothing, and why."""
+    return Withdrawal(
+        id=event.correction,
+        kind="correction" if event.becomes else "cancel",
+        project=old.project if old else event.project,
+        participant=old.participant if old else "",
+        study_instance_uid=event.study_instance_uid,
+        state="refused",
+        why=why,
+        finished_at=now(),
+    )
+
+
+async def cancel(session: AsyncSession, event: TransferCancelled, transfer: Transfer) -> list[Event]:
+    """Stop a transfer, and take back what has left already; its assignment stays in force."""
+    withdrawal = Withdrawal(
+        id=event.correction,
+        kind="cancel",
+        project=transfer.project,
+        participant=transfer.participant,
+        study_instance_uid=transfer.study_instance_uid,
+        state="under_way",
+    )
+    if transfer.state in ENDED:
+        withdrawal.state, withdrawal.why, withdrawal.finished_at = "refused", TOO_LATE, now()
+        session.add(withdrawal)
+        return []
+    return [*await take_back(session, withdrawal, [transfer])]
