@@ -1,4 +1,4 @@
-"""`fiona reassign` and `fiona cancel`: what was assigned wrongly, or is not wanted any more."""
+"""`fiona reassign`, `cancel` and `withdraw`: what was assigned wrongly, is not wanted, or must not be here."""
 
 from typing import Annotated
 
@@ -44,6 +44,22 @@ def cancel(
             path = f"/transfers/{segment(transfer)}/cancel"
         else:
             path = f"/assignments/{segment(in_force(client, study or '', project or ''))}/cancel"
+        made: Item = client.post(path, {"reason": reason})
+    _said(made, as_json)
+
+
+def withdraw(
+    project: str,
+    participant: Annotated[str, typer.Argument(help="The project's pseudonym.")],
+    reason: Reason,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Withdraw a participant's consent: everything of them goes, here and at the destinations."""
+    if not yes:
+        typer.confirm(f"Remove everything of {participant} in {project}, for good?", abort=True)
+    with Client() as client:
+        path = f"/projects/{segment(project)}/participants/{segment(participant)}/withdrawal"
         made: Item = client.post(path, {"reason": reason})
     _said(made, as_json)
 

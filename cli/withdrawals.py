@@ -30,6 +30,12 @@ PARTS: tuple[Column, ...] = (
     ("By", "by"),
     ("Note", "note"),
 )
+REMOVALS: tuple[Column, ...] = (
+    ("Service", "service"),
+    ("Removed", lambda item: _counts(item["removed"])),
+    ("Left", lambda item: _counts(item["left"])),
+    ("Answered", moment("answered_at")),
+)
 Identity = Annotated[str, typer.Argument(metavar="ID")]
 
 
@@ -72,8 +78,14 @@ def done(
 def _shown(found: Item, as_json: bool) -> None:
     if as_json:
         return show_json(found)
-    parts = found.pop("parts", [])
+    parts, removals = found.pop("parts", []), found.pop("removals", [])
     record(found, as_json)
     if parts:
         out().print(table(parts, PARTS, "destinations"))
+    if removals:
+        out().print(table(removals, REMOVALS, "here"))
     return None
+
+
+def _counts(counts: Item) -> str:
+    return ", ".join(f"{number} {what}" for what, number in counts.items() if number) or "nothing"

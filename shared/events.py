@@ -5,8 +5,7 @@ trace or a dead-letter list). A participant here is always the pseudonym under w
 somebody. A field with a default may be added; any other change is a new version beside the old one.
 """
 
-from datetime import date
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -312,6 +311,8 @@ class StudyForgotten(Event):
 
     name: ClassVar[str] = "study.forgotten.v1"
     study_instance_uid: str
+
+
 class ResendRequested(Event):
     """A person wants something sent once more: a transfer, a series, a study, or all of a project since a day."""
 
@@ -409,6 +410,45 @@ class WithdrawalConfirmed(Event):
         return f"{self.withdrawal}:{self.transfer}:{self.destination}"
 
 
+class ParticipantWithdrawn(Event):
+    """A participant's consent was withdrawn: all that is known of them here and at the destinations is to go."""
+
+    name: ClassVar[str] = "participant.withdrawn.v1"
+    withdrawal: str
+    project: str
+    participant: str
+    removed: dict[str, int] = Field(default={}, description="what the api has removed of its own, and how much")
+
+    def key(self) -> str:
+        return self.withdrawal
+
+
+class RemovalRequested(Event):
+    """What has come of these transfers and studies is to be removed here, by each service what is its own."""
+
+    name: ClassVar[str] = "removal.requested.v1"
+    withdrawal: str
+    project: str
+    transfers: tuple[str, ...]
+    studies: tuple[str, ...] = Field(description="to be removed unless they belong to somebody else, too")
+
+    def key(self) -> str:
+        return self.withdrawal
+
+
+class RemovalAnswered(Event):
+    """A service has removed what is its own."""
+
+    name: ClassVar[str] = "removal.answered.v1"
+    withdrawal: str
+    service: str
+    removed: dict[str, int] = Field(description="what, and how much of it")
+    left: dict[str, int] = Field(default={}, description="what could not be removed, or is needed by others")
+
+    def key(self) -> str:
+        return f"{self.withdrawal}:{self.service}"
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -439,5 +479,8 @@ EVENTS: dict[str, type[Event]] = {
         WithdrawalRequested,
         WithdrawalAnswered,
         WithdrawalConfirmed,
+        ParticipantWithdrawn,
+        RemovalRequested,
+        RemovalAnswered,
     )
 }

@@ -4,7 +4,12 @@ listener was ever started waits in the listener's queue instead of falling on th
 from shared import events
 
 SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
-    "indexer": (events.InstancesReceived, events.AssociationClosed, events.StudyForgotten),
+    "indexer": (
+        events.InstancesReceived,
+        events.AssociationClosed,
+        events.StudyForgotten,
+        events.RemovalRequested,
+    ),
     "router": (
         events.SeriesArrived,
         events.StudyArrived,
@@ -21,8 +26,10 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.TransferCancelled,
         events.WithdrawalAnswered,
         events.WithdrawalConfirmed,
+        events.ParticipantWithdrawn,
+        events.RemovalAnswered,
     ),
-    "anonymizer": (events.TransferRequested,),
+    "anonymizer": (events.TransferRequested, events.RemovalRequested),
     "redcap": (
         events.SeriesArrived,
         events.StudyArrived,
@@ -38,6 +45,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.DeliveryRequested,
         events.SeriesDelivered,
         events.WithdrawalRequested,
+        events.RemovalRequested,
     ),
     "audit": (
         events.StudyArrived,

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from collections import Counter as Counts
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,10 +15,18 @@ from services.anonymizer.findings import write_findings
 from services.anonymizer.kept import count_part
 from services.anonymizer.leftovers import remove_part
 from services.anonymizer.profiles import NoProfile, chosen
+from services.anonymizer.removal import remove_transfer
 from services.anonymizer.workers import Done, Workers, remove_strangers
 from shared.crypto import Vault
 from shared.database import Database, insert_new, lock
-from shared.events import Event, SeriesAnonymized, TransferFailed, TransferRequested
+from shared.events import (
+    Event,
+    RemovalAnswered,
+    RemovalRequested,
+    SeriesAnonymized,
+    TransferFailed,
+    TransferRequested,
+)
 from shared.handlers import Handlers, Retry
 from shared.log import logger
 from shared.manifest import Manifest, ManifestInstance, write_manifest
@@ -182,3 +191,14 @@ async def _keep(database: Database, event: TransferRequested, done: Done) -> int
         await count_part(session, event, done.kept)
         await insert_new(session, QuarantinedInstance, rows)
     return len(rows)
+
+
+@handlers.on(RemovalRequested)
+async def remove(event: RemovalRequested, database: Database, store: Store) -> list[RemovalAnswered]:
+    """Consent was withdrawn: files, findings, quarantine and counts of the participant go."""
+    removed, left = Counts[str](), Counts[str]()
+    for transfer in event.transfers:
+        gone, stays = await remove_transfer(event, transfer, database, store)
+        removed += gone
+        left += stays
+    return [RemovalAnswered(withdrawal=event.withdrawal, service="anonymizer", removed=dict(removed), left=dict(left))]

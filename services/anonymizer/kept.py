@@ -77,6 +77,25 @@ async def count_part(session: AsyncSession, event: TransferRequested, rows: Iter
     return True
 
 
+async def count_off(session: AsyncSession, project: str, rows: Iterable[KeptRow]) -> int:
+    """Take negative counts off a project's; how many values nobody has any more. What was not told apart is NULL's."""
+    await lock(session, "kept", project)
+    lines = _summed(rows)
+    known = await _known(session, project, sorted({path for path, _ in lines}))
+    gone = 0
+    for line, number in _summed_rest(lines, {key for key in lines if key not in known}).values():
+        path, value_hash = line.key
+        row = await session.get(KeptAttribute, (project, path, value_hash), with_for_update=True)
+        if row is None:
+            continue
+        row.count += number
+        if row.count <= 0:
+            await session.delete(row)
+            gone += 1
+    await session.flush()
+    return gone
+
+
 @cache
 def _adding(dialect: str) -> Executable:
     """Insert a row, or add its count to the one that is there."""

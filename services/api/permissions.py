@@ -183,10 +183,11 @@ PERMISSIONS: Final[Mapping[str, Rule]] = {
     "cancel_assignment": _may(Where.ASSIGNMENT, WRITE, *MANAGING),
     "cancel_transfer": _may(Where.TRANSFER, WRITE, *MANAGING, *RUNNING),
     "resend": _may(Where.BODY, WRITE, *MANAGING, *RUNNING),
-    "show_resend": _may(Where.CORRECTION, READ, *MANAGING, *RUNNING),
+    "show_correction": _may(Where.CORRECTION, READ, *MANAGING, *RUNNING),
     "list_withdrawals": _may(Where.ANY, READ, *MANAGING, *RUNNING),
     "show_withdrawal": _may(Where.CORRECTION, READ, *MANAGING, *RUNNING),
     "confirm_withdrawal": _may(Where.CORRECTION, WRITE, *MANAGING, *RUNNING),
+    "withdraw_consent": _may(Where.PROJECT, WRITE, *MANAGING),
     # the gateway
     "list_destinations": _may(Where.ANY, READ, *MANAGING, *RUNNING),
     "make_destination": _may(Where.GATEWAY, OPERATE, *RUNNING),

@@ -1,6 +1,7 @@
 """What the indexer does when instances have come, and when an association has ended."""
 
 import asyncio
+from collections import Counter
 from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,7 +11,7 @@ from services.indexer.clock import Clock
 from services.indexer.image import Image, Reader
 from shared.crypto import Vault
 from shared.database import Database, lock
-from shared.events import AssociationClosed, InstancesReceived, StudyForgotten
+from shared.events import AssociationClosed, InstancesReceived, RemovalAnswered, RemovalRequested, StudyForgotten
 from shared.handlers import Handlers, Reject, Retry
 from shared.store import Store, valid_uid
 
@@ -79,19 +80,37 @@ async def close(event: AssociationClosed, session: AsyncSession, clock: Clock) -
 
 @handlers.on(StudyForgotten)
 async def forget(event: StudyForgotten, database: Database, store: Store, vault: Vault) -> None:
-    """Remove a study that no project holds: files before rows, which say where they are."""
-    uid = event.study_instance_uid
-    if not valid_uid(uid):
+    """Remove a study that no project holds."""
+    if not valid_uid(event.study_instance_uid):
         raise Reject("no valid UID")
+    await _leave(event.study_instance_uid, database, store, vault)
+
+
+@handlers.on(RemovalRequested)
+async def remove(event: RemovalRequested, database: Database, store: Store, vault: Vault) -> list[RemovalAnswered]:
+    """Consent was withdrawn: studies that nobody else needs go, study by study."""
+    removed, left = Counter[str](), Counter[str]()
+    for uid in event.studies:
+        if (gone := await _leave(uid, database, store, vault)) is None:
+            left["studies that belong to others"] += 1
+        else:
+            removed += gone
+    return [RemovalAnswered(withdrawal=event.withdrawal, service="indexer", removed=dict(removed), left=dict(left))]
+
+
+async def _leave(uid: str, database: Database, store: Store, vault: Vault) -> Counter[str] | None:
+    """Remove a study, files before rows, which say where they are; what that was. None: a project holds it."""
     async with files.study_lock(store, uid):
         async with database.reading() as session:
             if await leaving.wanted(session, uid):
-                return
+                return None
             fields = await leaving.named_by(session, vault, uid)
+        gone = Counter({"files": await asyncio.to_thread(leaving.count_files, store, uid)})
         try:
             await asyncio.to_thread(leaving.remove_files, store, uid, fields)
         except OSError as error:
             raise Retry(f"files cannot be removed: {type(error).__name__}") from None
         async with database.session() as session:
             await lock(session, "indexer", uid)
-            await leaving.remove_rows(session, uid)
+            gone += await leaving.remove_rows(session, uid)
+    return gone

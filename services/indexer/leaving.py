@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,7 @@ from shared.tables import (
 
 async def wanted(session: AsyncSession, study_uid: str) -> bool:
     """Whether a project holds the study (again)."""
-    in_force = Assignment.study_instance_uid == study_uid, Assignment.refused.is_(None)
+    in_force = Assignment.study_instance_uid == study_uid, Assignment.in_force
     return bool(await session.scalar(select(exists().where(*in_force))))
 
 
@@ -54,14 +55,24 @@ def remove_files(store: Store, study_uid: str, fields: dict[str, Any]) -> None:
             shutil.rmtree(folder)
 
 
-async def remove_rows(session: AsyncSession, study_uid: str) -> None:
-    """The study's rows, and its patient's when there is no other study of theirs."""
+def count_files(store: Store, study_uid: str) -> int:
+    """How many files the archive has of a study."""
+    return sum(path.is_file() for path in (store / f"archive/scp_{study_uid}").rglob("*"))
+
+
+async def remove_rows(session: AsyncSession, study_uid: str) -> Counter[str]:
+    """The study's rows, and its patient's when there is no other study of theirs; how many those were."""
     study = await session.get(Study, study_uid)
     of_study = select(Series.series_instance_uid).where(Series.study_instance_uid == study_uid)
     await session.execute(delete(AssociationInstance).where(AssociationInstance.series_instance_uid.in_(of_study)))
-    for table in (InstanceConflict, Instance, Series, StudyIdentity, Study):
+    instances = await session.execute(
+        delete(Instance).where(Instance.study_instance_uid == study_uid).returning(Instance.sop_instance_uid)
+    )
+    gone = Counter({"studies": int(study is not None), "instances": len(instances.all())})
+    for table in (InstanceConflict, Series, StudyIdentity, Study):
         await session.execute(delete(table).where(table.study_instance_uid == study_uid))
     if study is None or await session.scalar(select(exists().where(Study.patient == study.patient))):
-        return
+        return gone
     for each in (PatientIdentity, Patient):
         await session.execute(delete(each).where(each.id == study.patient))
+    return gone + Counter({"patients": 1})

@@ -94,10 +94,10 @@ async def _only_here(session: AsyncSession, project: str) -> Sequence[str]:
     """The studies that are here for this project alone: their originals are to go, and with them who they were of."""
     other = aliased(Assignment)
     elsewhere = exists().where(
-        other.study_instance_uid == Assignment.study_instance_uid, other.project != project, other.refused.is_(None)
+        other.study_instance_uid == Assignment.study_instance_uid, other.project != project, other.in_force
     )
     only_here = select(Assignment.study_instance_uid).where(
-        Assignment.project == project, Assignment.refused.is_(None), ~elsewhere
+        Assignment.project == project, Assignment.in_force, ~elsewhere
     )
     return sorted(set(await session.scalars(only_here)))
 

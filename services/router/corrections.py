@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.router.withdrawals import take_back, to_take_back
+from services.router.withdrawals import settle, take_back, to_take_back
 from shared.events import AssignmentCorrected, AssignmentEnded, Event, TransferCancelled
 from shared.tables import Assignment, Transfer, Withdrawal
 from shared.tables.base import now
@@ -33,7 +33,8 @@ async def end(session: AsyncSession, assignment: Assignment, event: AssignmentCo
         project=assignment.project,
         withdrawal=event.correction,
     )
-    return [ended, *await take_back(session, withdrawal, await to_take_back(session, [assignment.id]))]
+    asked = await take_back(session, withdrawal, await to_take_back(session, [assignment.id]))
+    return [ended, *asked, *await settle(session, withdrawal)]
 
 
 def refused(event: AssignmentCorrected, old: Assignment | None, why: str) -> Withdrawal:
@@ -64,4 +65,5 @@ async def cancel(session: AsyncSession, event: TransferCancelled, transfer: Tran
         withdrawal.state, withdrawal.why, withdrawal.finished_at = "refused", TOO_LATE, now()
         session.add(withdrawal)
         return []
-    return [*await take_back(session, withdrawal, [transfer])]
+    asked = await take_back(session, withdrawal, [transfer])
+    return [*asked, *await settle(session, withdrawal)]

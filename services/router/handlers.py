@@ -3,8 +3,8 @@
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.router import consent, corrections, withdrawals
 from services.router.reopened import ask_for_what_waits
-from services.router import corrections, withdrawals
 from services.router.resends import send_again
 from services.router.reviews import ask_again, quarantined, settle
 from services.router.taking import as_refused, in_force, take, why_not
@@ -13,10 +13,12 @@ from services.router.unlinked import take_over
 from shared.crypto import Vault
 from shared.database import lock
 from shared.events import (
-    ProjectMoved,
     AssignmentCorrected,
     Event,
+    ParticipantWithdrawn,
+    ProjectMoved,
     QuarantineReviewed,
+    RemovalAnswered,
     ResendRequested,
     SeriesAnonymized,
     SeriesArrived,
@@ -40,7 +42,6 @@ from shared.registry.matching import (
     first_per_project,
     rule_claims,
 )
-from shared.registry.participants import ensure_participant, is_withdrawn
 from shared.registry.projects import OPEN
 from shared.store import Store
 from shared.tables import (
@@ -167,6 +168,8 @@ async def moved(event: ProjectMoved, session: AsyncSession) -> list[TransferRequ
 async def unlinked(event: StudyUnlinked, session: AsyncSession) -> list[SeriesAnonymized]:
     """Take over what full anonymisation has made."""
     return await take_over(session, event)
+
+
 @handlers.on(ResendRequested)
 async def again(event: ResendRequested, session: AsyncSession) -> list[Event]:
     """A person wants it sent once more."""
@@ -216,6 +219,18 @@ async def withdrawn(event: WithdrawalAnswered, session: AsyncSession) -> list[Ev
 async def confirmed(event: WithdrawalConfirmed, session: AsyncSession) -> list[Event]:
     """A person has removed it by hand."""
     return await withdrawals.confirmed(session, event)
+
+
+@handlers.on(ParticipantWithdrawn)
+async def consent_withdrawn(event: ParticipantWithdrawn, session: AsyncSession) -> list[Event]:
+    """All of the participant is to go."""
+    return await consent.withdraw(session, event)
+
+
+@handlers.on(RemovalAnswered)
+async def removed(event: RemovalAnswered, session: AsyncSession) -> list[Event]:
+    """A service has removed what it had of a participant."""
+    return await withdrawals.removed(session, event)
 
 
 async def _locked(session: AsyncSession, transfer: str) -> Transfer:

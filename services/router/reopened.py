@@ -21,7 +21,7 @@ async def ask_for_what_waits(session: AsyncSession, project: str) -> list[Transf
     waits = exists().where(
         and_(Instance.study_instance_uid == Assignment.study_instance_uid, Instance.revision.is_not(None), ~covered)
     )
-    mine = select(Assignment).where(Assignment.project == project, Assignment.refused.is_(None), waits)
+    mine = select(Assignment).where(Assignment.project == project, Assignment.in_force, waits)
     requested: list[TransferRequested] = []
     for assignment in await session.scalars(mine.order_by(Assignment.study_instance_uid)):
         await lock(session, "router", assignment.study_instance_uid)

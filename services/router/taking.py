@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.router.transfers import request_missing
 from services.router.withdrawals import open_withdrawal
 from shared.crypto import Vault
+from shared.database import lock
 from shared.events import TransferRequested
 from shared.registry.made_up import NoAutoId, participant_of
 from shared.registry.matching import Candidate, Claim, refusal
@@ -108,7 +109,11 @@ async def _refuse(
 
 
 async def _withdrawn(session: AsyncSession, claim: Claim) -> str | None:
-    if claim.participant and await is_withdrawn(session, claim.project, claim.participant):
+    """Whether consent was withdrawn; until the transaction ends it cannot be withdrawn unseen."""
+    if not claim.participant:
+        return None
+    await lock(session, "participant", claim.project, claim.participant)
+    if await is_withdrawn(session, claim.project, claim.participant):
         return "the participant's consent was withdrawn"
     return None
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.router import removals
 from services.router.transfers import request_missing
 from shared.database import lock
-from shared.events import Event, WithdrawalAnswered, WithdrawalConfirmed, WithdrawalRequested
-from shared.tables import Assignment, Transfer, TransferPart, Withdrawal, WithdrawalPart
+from shared.events import Event, RemovalAnswered, WithdrawalAnswered, WithdrawalConfirmed, WithdrawalRequested
+from shared.tables import Assignment, Removal, Transfer, TransferPart, Withdrawal, WithdrawalPart
 from shared.tables.base import now
 from shared.transfers import STOPPED
 
@@ -22,7 +23,7 @@ OPEN = ("asked", "by_hand")
 async def take_back(
     session: AsyncSession, withdrawal: Withdrawal, transfers: Sequence[Transfer]
 ) -> list[WithdrawalRequested]:
-    """Stop these transfers, and ask for all of them at each of their destinations; with none there it is done."""
+    """Stop these transfers, and ask for all of them at each of their destinations."""
     for transfer in transfers:
         transfer.state, transfer.finished_at = "cancelled", now()
     session.add(withdrawal)
@@ -38,9 +39,6 @@ async def take_back(
         )
         for transfer, destination in asked
     )
-    await session.flush()
-    if not asked:
-        withdrawal.state, withdrawal.finished_at = "done", now()
     return [
         WithdrawalRequested(withdrawal=withdrawal.id, transfer=transfer.id, destination=destination)
         for transfer, destination in asked
@@ -68,52 +66,104 @@ async def to_take_back(session: AsyncSession, assignments: Sequence[str]) -> lis
 
 async def answered(session: AsyncSession, event: WithdrawalAnswered) -> list[Event]:
     """Note what has become of a part."""
-    withdrawal = await session.get_one(Withdrawal, event.withdrawal, with_for_update=True)
-    part = await session.get_one(WithdrawalPart, (event.withdrawal, event.transfer, event.destination))
+    withdrawal, part = await _held(session, event)
     if part.state == "asked":
         part.state, part.answered_at = event.outcome, now()
         part.instances, part.withdrawn = event.instances, event.withdrawn
         part.target_study_instance_uid, part.why = event.target_study_instance_uid, event.reason or None
-    return await settle(session, withdrawal)
+    return [*await settle_all(session, withdrawal), *await _go_on(session, part)]
 
 
 async def confirmed(session: AsyncSession, event: WithdrawalConfirmed) -> list[Event]:
     """A person has done by hand what no program could."""
-    withdrawal = await session.get_one(Withdrawal, event.withdrawal, with_for_update=True)
-    part = await session.get_one(WithdrawalPart, (event.withdrawal, event.transfer, event.destination))
+    withdrawal, part = await _held(session, event)
     if part.state == "by_hand":
         part.state = "confirmed"
+    return [*await settle_all(session, withdrawal), *await _go_on(session, part)]
+
+
+async def _held(
+    session: AsyncSession, event: WithdrawalAnswered | WithdrawalConfirmed
+) -> tuple[Withdrawal, WithdrawalPart]:
+    """The withdrawal and its part, under the lock of the study: nobody begins to wait for it unseen."""
+    part = await session.get_one(WithdrawalPart, (event.withdrawal, event.transfer, event.destination))
+    await lock(session, "router", part.study_instance_uid)
+    withdrawal = await session.get_one(Withdrawal, event.withdrawal, with_for_update=True)
+    await session.refresh(part)
+    return withdrawal, part
+
+
+async def removed(session: AsyncSession, event: RemovalAnswered) -> list[Event]:
+    """A service has removed what is its own."""
+    withdrawal = await session.get_one(Withdrawal, event.withdrawal, with_for_update=True)
+    row = await session.get_one(Removal, (event.withdrawal, event.service))
+    row.removed, row.left, row.answered_at = event.removed, event.left, now()
     return await settle(session, withdrawal)
 
 
+async def settle_all(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
+    """This one, and a withdrawal of the same participant's consent that may have waited for it."""
+    events = await settle(session, withdrawal)
+    waiting = select(Withdrawal).where(
+        Withdrawal.project == withdrawal.project,
+        Withdrawal.participant == withdrawal.participant,
+        Withdrawal.kind == "consent",
+        Withdrawal.state != "done",
+        Withdrawal.id != withdrawal.id,
+    )
+    for each in await session.scalars(waiting.with_for_update()):
+        events += await settle(session, each)
+    return events
+
+
 async def settle(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
-    """See how far a withdrawal has come; with the last part, whatever has waited for it goes on."""
+    """See how far a withdrawal has come."""
     await session.flush()
     if withdrawal.state == "done":
         return []
-    states = set(await session.scalars(select(WithdrawalPart.state).where(WithdrawalPart.withdrawal == withdrawal.id)))
-    if states & set(OPEN):
-        withdrawal.state = "under_way" if "asked" in states else "by_hand"
+    states = await _states(session, withdrawal)
+    if "asked" in states:
+        withdrawal.state = "under_way"
+        return []
+    if withdrawal.kind == "consent" and (asked := await removals.wanting(session, withdrawal)) is not None:
+        withdrawal.state = "under_way"
+        return asked
+    if "by_hand" in states:
+        withdrawal.state = "by_hand"
         return []
     withdrawal.state, withdrawal.finished_at = "done", now()
     brought = select(WithdrawalPart.transfer).where(
         WithdrawalPart.withdrawal == withdrawal.id, WithdrawalPart.instances > 0
     )
     await session.execute(update(Transfer).where(Transfer.id.in_(brought)).values(state="withdrawn"))
-    return await _go_on(session, withdrawal)
+    return []
 
 
-async def _go_on(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
-    """Ask for what has waited for this withdrawal, unless it has to wait for another one."""
-    query = select(Assignment).where(Assignment.waits_for == withdrawal.id).order_by(Assignment.study_instance_uid)
-    requested: list[Event] = []
-    for assignment in await session.scalars(query):
-        await lock(session, "router", assignment.study_instance_uid)
-        await session.refresh(assignment)
-        assignment.waits_for = await open_withdrawal(session, assignment.study_instance_uid, assignment.project)
-        if assignment.in_force:
-            requested += await request_missing(session, assignment, assignment.reason)
-    return requested
+async def _states(session: AsyncSession, withdrawal: Withdrawal) -> set[str]:
+    """Of its parts; a consent's also of what earlier corrections have still to take back of the participant."""
+    mine = WithdrawalPart.withdrawal == withdrawal.id
+    if withdrawal.kind == "consent":
+        of_participant = select(Transfer.id).where(
+            Transfer.project == withdrawal.project, Transfer.participant == withdrawal.participant
+        )
+        mine = WithdrawalPart.transfer.in_(of_participant)
+    return set(await session.scalars(select(WithdrawalPart.state).where(mine).distinct()))
+
+
+async def _go_on(session: AsyncSession, part: WithdrawalPart) -> list[Event]:
+    """Ask for what of the study has waited, when nothing of it is to leave any more; the caller holds its lock."""
+    waiting = await session.scalar(
+        select(Assignment).where(
+            Assignment.study_instance_uid == part.study_instance_uid,
+            Assignment.project == part.project,
+            Assignment.in_force,
+            Assignment.waits_for.is_not(None),
+        )
+    )
+    if waiting is None:
+        return []
+    waiting.waits_for = await open_withdrawal(session, part.study_instance_uid, part.project)
+    return [*await request_missing(session, waiting, waiting.reason)]
 
 
 async def open_withdrawal(session: AsyncSession, study_uid: str, project: str) -> str | None:

@@ -13,6 +13,8 @@ from services.sender.withdrawals import withdraw_all
 from shared.database import Database
 from shared.events import (
     DeliveryRequested,
+    RemovalAnswered,
+    RemovalRequested,
     SeriesAnonymized,
     SeriesDelivered,
     TransferCompleted,
@@ -115,3 +117,10 @@ async def withdraw(
     """What a transfer has brought to a destination leaves it again, once nothing of it is under way any more."""
     with held(store, event.transfer, alone=True):
         return [await withdraw_all(event, database, store, destinations)]
+
+
+@handlers.on(RemovalRequested)
+async def remove(event: RemovalRequested, session: AsyncSession) -> list[RemovalAnswered]:
+    """Consent was withdrawn: what was answered to the participant's instances is forgotten."""
+    removed = await records.forget(session, event.transfers)
+    return [RemovalAnswered(withdrawal=event.withdrawal, service="sender", removed=removed)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -141,6 +141,15 @@ async def asked_in_vain(session: AsyncSession, delivery: Delivery) -> None:
     """The destination does not show all that it has acknowledged."""
     tries = Delivery.count_tries + 1
     await session.execute(update(Delivery).where(*_same(delivery)).values(count_tries=tries))
+
+
+async def forget(session: AsyncSession, transfers: Sequence[str]) -> dict[str, int]:
+    """Delete all that is known of these transfers; how many deliveries and answers that was."""
+    parts = await session.scalar(select(func.count()).where(Delivery.transfer.in_(transfers)))
+    answers = await session.scalar(select(func.count()).where(SentInstance.transfer.in_(transfers)))
+    for table in (Delivery, SentInstance, BegunDelivery):
+        await session.execute(delete(table).where(table.transfer.in_(transfers)))
+    return {"deliveries": parts or 0, "answers": answers or 0}
 
 
 def _of(delivery: Delivery) -> tuple[ColumnElement[bool], ...]:

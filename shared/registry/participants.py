@@ -1,6 +1,6 @@
 """Participants, written through here only, whether a person, a list, a rule or a project makes one (ADR 15)."""
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import insert_new
@@ -33,3 +33,14 @@ async def is_withdrawn(session: AsyncSession, project: str, name: str) -> bool:
     """Whether the participant's consent was withdrawn: it takes no more studies."""
     withdrawn = select(Participant.withdrawn_at).where(Participant.project == project, Participant.name == name)
     return await session.scalar(withdrawn) is not None
+
+
+async def withdraw_participant(session: AsyncSession, project: str, name: str) -> bool:
+    """Note that consent was withdrawn; False when it was before. From now on the participant takes no studies."""
+    made = await session.execute(
+        update(Participant)
+        .where(Participant.project == project, Participant.name == name, Participant.withdrawn_at.is_(None))
+        .values(withdrawn_at=now())
+        .returning(Participant.name)
+    )
+    return bool(made.all())

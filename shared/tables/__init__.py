@@ -51,7 +51,7 @@ from shared.tables.registry import (
     ReviewedInstance,
     RoutingRule,
 )
-from shared.tables.router import Assignment, Transfer, TransferPart, Withdrawal, WithdrawalPart
+from shared.tables.router import Assignment, Removal, Transfer, TransferPart, Withdrawal, WithdrawalPart
 from shared.tables.sender import BegunDelivery, Delivery, SentInstance
 from shared.tables.vault import VaultKey
 
@@ -103,6 +103,7 @@ __all__ = [
     "RedcapResult",
     "RedcapTaken",
     "RedcapTarget",
+    "Removal",
     "ReviewedInstance",
     "RoutingRule",
     "SentInstance",

@@ -27,7 +27,7 @@ class Correction(Base):
 
     __tablename__ = "corrections"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16), doc="correction, cancel or resend")
+    kind: Mapped[str] = mapped_column(String(16), doc="correction, cancel, resend or consent")
     project: Mapped[str] = mapped_column(String(20), index=True)
     study_instance_uid: Mapped[str | None] = mapped_column(UID, index=True)
     participant: Mapped[str | None] = mapped_column(String(64), doc="whose it was")

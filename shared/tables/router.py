@@ -1,6 +1,7 @@
 """Who a study belongs to and how far its transfers have come. Written by the router."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, and_, text
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -103,7 +104,7 @@ class Withdrawal(Base):
 
     __tablename__ = "withdrawals"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16), doc="correction or cancel")
+    kind: Mapped[str] = mapped_column(String(16), doc="correction, cancel or consent")
     project: Mapped[str] = mapped_column(String(20), index=True)
     participant: Mapped[str] = mapped_column(String(64))
     study_instance_uid: Mapped[str | None] = mapped_column(UID, index=True)
@@ -128,3 +129,14 @@ class WithdrawalPart(Base):
     withdrawn: Mapped[int] = mapped_column(default=0, doc="that have left")
     why: Mapped[str | None] = mapped_column(String(300), doc="why they have not")
     answered_at: Mapped[datetime | None]
+
+
+class Removal(Base):
+    """What one service has removed here because a participant's consent was withdrawn."""
+
+    __tablename__ = "removals"
+    withdrawal: Mapped[str] = mapped_column(ForeignKey("withdrawals.id"), primary_key=True)
+    service: Mapped[str] = mapped_column(String(20), primary_key=True)
+    removed: Mapped[dict[str, Any]] = mapped_column(default=dict, doc="what, and how much of it")
+    left: Mapped[dict[str, Any]] = mapped_column(default=dict, doc="what could not be, or is needed by others")
+    answered_at: Mapped[datetime | None] = mapped_column(doc="None: it has not answered yet")

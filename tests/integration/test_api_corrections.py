@@ -89,7 +89,7 @@ async def test_resends(api: Api) -> None:
     again = transfer("t2", in_force.id, "sending")
     again.correction = made["id"]
     await api.add(again)
-    assert (await api.get(f"/resends/{made['id']}")).json()["transfers"] == {"sending": 1}
+    assert (await api.get(f"/corrections/{made['id']}")).json()["transfers"] == {"sending": 1}
     assert [each["id"] for each in (await api.get("/transfers", correction=made["id"])).json()["items"]] == ["t2"]
     listed = (await api.get("/corrections", project=PROJECT, kind="resend")).json()
     assert (listed["total"], listed["items"][0]["id"]) == (4, made["id"])
@@ -112,7 +112,7 @@ async def test_resends_that_cannot_be(api: Api, wish: dict[str, str], expected: 
     await api.project("asleep")
     await api.patch("/projects/asleep", {"active": False})
     assert kind(await api.post("/resends", {"project": PROJECT, "reason": "again", **wish})) == expected
-    assert kind(await api.get("/resends/nothing")) == "unknown-correction"
+    assert kind(await api.get("/corrections/nothing")) == "unknown-correction"
 
 
 async def test_of_two_who_correct_an_assignment_at_once_one_wins(api: Api) -> None:

@@ -16,6 +16,7 @@ from tests.components.server import Server
 
 SERVICES = ("receiver", "indexer", "router", "anonymizer", "sender", "api", "registry")
 EACH_ALONE: tuple[tuple[str, ...], ...] = tuple((service,) for service in SERVICES)
+OVER = ("completed", "quarantined", "failed", "cancelled", "withdrawn")
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -148,7 +149,7 @@ class Gateway:
 
         def done() -> bool:
             found = self.transfers()
-            over = all(item["state"] in ("completed", "quarantined", "failed") for item in found)
+            over = all(item["state"] in OVER for item in found)
             return over and sum(item["instances"] for item in found) >= instances
 
         wait_until(done, timeout, f"{instances} instances delivered", every=0.5)

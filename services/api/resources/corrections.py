@@ -16,7 +16,7 @@ from shared.crypto import Vault
 from shared.tables import Correction
 
 router = APIRouter(tags=["corrections"])
-Kind = Literal["correction", "cancel", "resend"]
+Kind = Literal["correction", "cancel", "resend", "consent"]
 
 EXAMPLE = {
     "id": "8a3f5d0e-2f5a-4a3e-9b8c-6a0a7f1c2d3e",

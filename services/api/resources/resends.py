@@ -48,8 +48,8 @@ class NewResend(Shape):
         return self
 
 
-class ResendState(CorrectionItem):
-    """A resend, and how far its transfers have come."""
+class CorrectionDetail(CorrectionItem):
+    """A correction; of a resend also how far its transfers have come."""
 
     model_config = example(
         **EXAMPLE | {"kind": "resend", "participant": None, "assignment": None, "becomes": None},
@@ -72,7 +72,7 @@ class ResendState(CorrectionItem):
         "invalid-request",
     ),
 )
-async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) -> ResendState:
+async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) -> CorrectionDetail:
     """By the profile and to the destinations that the project has now; each study once."""
     async with context.database.session() as session:
         await _check(session, await get_project(session, wish.project))
@@ -105,22 +105,22 @@ async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) ->
         await session.flush()
         item = correction_item(context.vault, who, row)
     context.relay.wake()
-    response.headers["Location"] = f"/api/v1/resends/{item.id}"
-    return ResendState(**item.model_dump(), transfers={})
+    response.headers["Location"] = f"/api/v1/corrections/{item.id}"
+    return CorrectionDetail(**item.model_dump(), transfers={})
 
 
-@router.get("/resends/{identity}", summary="How far a resend is", responses=documented("unknown-correction"))
-async def show_resend(context: Ctx, who: Who, identity: Identity) -> ResendState:
-    """Its transfers by state; they are listed by `/transfers?correction=…`."""
+@router.get("/corrections/{identity}", summary="One correction", responses=documented("unknown-correction"))
+async def show_correction(context: Ctx, who: Who, identity: Identity) -> CorrectionDetail:
+    """With the transfers of a resend by state; they are listed by `/transfers?correction=…`."""
     async with context.database.reading() as session:
         row = await session.get(Correction, identity)
-        if row is None or row.kind != "resend":
+        if row is None:
             raise Problem("unknown-correction")
         states = await session.execute(
             select(Transfer.state, func.count()).where(Transfer.correction == identity).group_by(Transfer.state)
         )
         item = correction_item(context.vault, who, row)
-        return ResendState(**item.model_dump(), transfers=dict(states.all()))
+        return CorrectionDetail(**item.model_dump(), transfers=dict(states.all()))
 
 
 async def _check(session: AsyncSession, project: Project) -> None:

@@ -19,12 +19,12 @@ from shared.bus import Message
 from shared.database import insert_new
 from shared.events import WithdrawalConfirmed
 from shared.ledger import add
-from shared.tables import Correction, Withdrawal, WithdrawalNote, WithdrawalPart
+from shared.tables import Correction, Removal, Withdrawal, WithdrawalNote, WithdrawalPart
 from shared.tables.base import now
 
 router = APIRouter(tags=["corrections"])
 State = Literal["pending", "under_way", "by_hand", "done", "refused"]
-KINDS = ("correction", "cancel")
+KINDS = ("correction", "cancel", "consent")
 
 EXAMPLE = {
     "id": "8a3f5d0e-2f5a-4a3e-9b8c-6a0a7f1c2d3e",
@@ -86,11 +86,30 @@ class WithdrawalPartItem(Shape):
     note: str | None = Field(description="what that person says, for those who manage the project")
 
 
+REMOVAL = {
+    "service": "indexer",
+    "removed": {"studies": 1, "instances": 812, "files": 812, "patients": 1},
+    "left": {},
+    "answered_at": "2026-01-04T09:00:03Z",
+}
+
+
+class RemovalItem(Shape):
+    """What one service has removed here, after consent was withdrawn."""
+
+    model_config = example(**REMOVAL)
+    service: str
+    removed: dict[str, int] = Field(description="what, and how much of it")
+    left: dict[str, int] = Field(description="what could not be removed, or belongs to others, too")
+    answered_at: datetime | None = Field(description="null: it has not answered yet")
+
+
 class WithdrawalDetail(WithdrawalItem):
     """A withdrawal, part by part."""
 
-    model_config = example(**EXAMPLE, parts=[PART])
+    model_config = example(**EXAMPLE, parts=[PART], removals=[REMOVAL])
     parts: list[WithdrawalPartItem]
+    removals: list[RemovalItem] = Field(description="of a participant whose consent was withdrawn")
 
 
 class Done(Shape):
@@ -209,7 +228,12 @@ async def _detail(context: Ctx, session: AsyncSession, who: Actor, identity: str
         )
         for part, note in found
     ]
-    return WithdrawalDetail(**_fields(row, await _sums(session, [identity])), parts=parts)
+    removals = await session.scalars(select(Removal).where(Removal.withdrawal == identity).order_by(Removal.service))
+    return WithdrawalDetail(
+        **_fields(row, await _sums(session, [identity])),
+        parts=parts,
+        removals=[RemovalItem(**{name: getattr(each, name) for name in REMOVAL}) for each in removals],
+    )
 
 
 async def _sums(session: AsyncSession, withdrawals: Sequence[str]) -> dict[str, tuple[int, int]]:

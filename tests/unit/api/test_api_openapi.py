@@ -34,6 +34,7 @@ GET /api/v1/audit/verify 200
 GET /api/v1/contract 200
 GET /api/v1/contracts/{version} 200 404
 GET /api/v1/corrections 200 400 413 422 500 503
+GET /api/v1/corrections/{identity} 200 400 404 413 422 500 503
 GET /api/v1/counts 200 400 413 422 500 503
 GET /api/v1/dead 200 400 413 422 500 503
 GET /api/v1/dead/{identity} 200 400 404 413 422 500 503
@@ -64,7 +65,6 @@ GET /api/v1/quarantine 200 400 413 422 500 503
 GET /api/v1/quarantine/groups 200 400 413 422 500 503
 GET /api/v1/redcap 200 400 413 422 500 503
 GET /api/v1/redcap/differences 200 400 413 422 500 503
-GET /api/v1/resends/{identity} 200 400 404 413 422 500 503
 GET /api/v1/reviews 200 400 403 413 422 500 503
 GET /api/v1/reviews/{identity} 200 400 403 404 413 422 500 503
 GET /api/v1/rules 200 400 413 422 500 503
@@ -118,6 +118,7 @@ POST /api/v1/projects/{name}/extend 200 404 409 412 428
 POST /api/v1/projects/{name}/key 200 400 404 413 422 500 503
 POST /api/v1/projects/{name}/leftovers/removed 200 404
 POST /api/v1/projects/{name}/produce 200 404 409 412 428
+POST /api/v1/projects/{name}/participants/{participant}/withdrawal 202 400 404 409 413 422 500 503
 POST /api/v1/projects/{name}/profile/proposal/accept 201 400 404 409 412 413 422 428 500 503
 POST /api/v1/redcap/comparisons 202 400 404 413 422 500 503
 POST /api/v1/resends 202 400 404 409 413 422 500 503

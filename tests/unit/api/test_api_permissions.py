@@ -77,7 +77,7 @@ async def api(sqlite: Database, tmp_path: Path) -> AsyncIterator[Api]:
                 id="t1", assignment=taken.id, study_instance_uid="1.2.3", project=HERE, participant="X1",
                 event="Unknown", reason="person",
             ),
-            Correction(id="c1", kind="resend", project=HERE, reason=api.context.vault.encrypt("why")),
+            Correction(id="c1", kind="cancel", project=HERE, reason=api.context.vault.encrypt("why")),
             QuarantineReview(id="r1", transfer="t1", project=HERE, decision="drop", reason=b"", reviewer="x"),
             *(RoutingRule(id=f"rule-{number}", project=HERE) for number in range(len(EVERYBODY))),
         )  # fmt: skip

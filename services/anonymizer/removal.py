@@ -1,0 +1,82 @@
+"""Consent was withdrawn: what a participant's transfers have left here goes, and what was counted of them.
+
+The values that were kept are counted once more, from the files, and taken off: one that only this participant had is
+gone then. What is not there any more to be counted stays counted, and is said.
+"""
+
+import asyncio
+import shutil
+from collections import Counter
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from deidentification import CannotDeidentify
+from deidentification.review import Kept, KeptRow, elements_of
+from services.anonymizer.kept import count_off
+from shared.database import Database, lock
+from shared.events import RemovalRequested
+from shared.manifest import ManifestError, read_manifest
+from shared.store import Store
+from shared.tables import CountedPart, QuarantinedInstance
+
+Part = tuple[str, int]
+"""SeriesInstanceUID of the source, and revision."""
+
+
+async def remove_transfer(
+    event: RemovalRequested, transfer: str, database: Database, store: Store
+) -> tuple[Counter[str], Counter[str]]:
+    """Remove rows, then files; what was removed, and what could not be. Twice is as good as once."""
+    async with database.reading() as session:
+        parts = await _counted(session, transfer)
+    off, missing = await asyncio.to_thread(_tally, store, transfer, parts)
+    removed, left = Counter[str](), Counter[str]()
+    async with database.session() as session:
+        await lock(session, "anonymized", transfer)
+        now_counted = await _counted(session, transfer)
+        gone = await session.execute(
+            delete(QuarantinedInstance)
+            .where(QuarantinedInstance.transfer == transfer)
+            .returning(QuarantinedInstance.sop_instance_uid)
+        )
+        removed["instances in quarantine"] += len(gone.all())
+        for part in now_counted:
+            if part in off:
+                removed["values of attributes"] += await count_off(session, event.project, off[part])
+        await session.execute(delete(CountedPart).where(CountedPart.transfer == transfer))
+        left["parts whose values stay counted"] += len([part for part in now_counted if part in missing])
+    removed += await asyncio.to_thread(_remove_files, store, transfer)
+    return removed, left
+
+
+async def _counted(session: AsyncSession, transfer: str) -> list[Part]:
+    rows = await session.execute(
+        select(CountedPart.series_instance_uid, CountedPart.revision).where(CountedPart.transfer == transfer)
+    )
+    return [(series, revision) for series, revision in rows]
+
+
+def _tally(store: Store, transfer: str, parts: list[Part]) -> tuple[dict[Part, list[KeptRow]], set[Part]]:
+    """What the files of each part add to the counts; and the parts whose files are not all there."""
+    found: dict[Part, list[KeptRow]] = {}
+    missing: set[Part] = set()
+    for part in parts:
+        kept = Kept()
+        try:
+            for each in read_manifest(store, f"{store.anonymized(transfer, *part)}/manifest.json").instances:
+                elements, encoding = elements_of(store / each.path)
+                kept.remove(elements.items(), encoding)
+        except (ManifestError, CannotDeidentify, OSError):
+            missing.add(part)
+        else:
+            found[part] = kept.rows()
+    return found, missing
+
+
+def _remove_files(store: Store, transfer: str) -> Counter[str]:
+    removed = Counter[str]()
+    for folder, what in ((f"anonymized/{transfer}", "de-identified files"), (f"review/{transfer}", "review files")):
+        removed[what] += sum(path.is_file() and path.name != ".lock" for path in (store / folder).rglob("*"))
+        shutil.rmtree(store / folder, ignore_errors=True)
+    return removed

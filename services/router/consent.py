@@ -1,0 +1,57 @@
+"""A participant's consent was withdrawn: assignments end, what was sent is taken back, and what is here goes."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.router.withdrawals import settle, take_back, to_take_back
+from shared.database import lock
+from shared.events import AssignmentEnded, Event, ParticipantWithdrawn
+from shared.handlers import Retry
+from shared.tables import Assignment, Removal, Withdrawal
+from shared.tables.base import now
+
+
+async def withdraw(session: AsyncSession, event: ParticipantWithdrawn) -> list[Event]:
+    """End, stop and take back; what is here is removed when the destinations have answered."""
+    if await session.get(Withdrawal, event.withdrawal) is not None:
+        return []
+    assignments = await _of(session, event)
+    for study in sorted({each.study_instance_uid for each in assignments}):
+        await lock(session, "router", study)
+    await lock(session, "participant", event.project, event.participant)
+    if {each.id for each in await _of(session, event)} != {each.id for each in assignments}:
+        raise Retry("a study of the participant was just being assigned", delay=1)
+    for each in assignments:
+        each.ended_at, each.ended_by, each.waits_for = now(), event.withdrawal, None
+    withdrawal = Withdrawal(
+        id=event.withdrawal,
+        kind="consent",
+        project=event.project,
+        participant=event.participant,
+        state="under_way",
+    )
+    asked = await take_back(session, withdrawal, await to_take_back(session, [each.id for each in assignments]))
+    own = Removal(withdrawal=withdrawal.id, service="api", removed=event.removed, answered_at=now())
+    session.add(own)
+    ended = [
+        AssignmentEnded(
+            assignment=each.id,
+            study_instance_uid=each.study_instance_uid,
+            project=event.project,
+            withdrawal=withdrawal.id,
+        )
+        for each in assignments
+    ]
+    return [*ended, *asked, *await settle(session, withdrawal)]
+
+
+async def _of(session: AsyncSession, event: ParticipantWithdrawn) -> Sequence[Assignment]:
+    """What belongs to the participant now."""
+    query = (
+        select(Assignment)
+        .where(Assignment.project == event.project, Assignment.participant == event.participant, Assignment.in_force)
+        .order_by(Assignment.study_instance_uid)
+    )
+    return (await session.scalars(query, execution_options={"populate_existing": True})).all()

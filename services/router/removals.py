@@ -1,0 +1,41 @@
+"""After consent was withdrawn: what the services are asked to remove here, once the destinations have answered."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.events import Event, RemovalRequested
+from shared.tables import Assignment, Removal, Transfer, Withdrawal
+
+SERVICES = ("anonymizer", "indexer", "sender")
+"""Who has something of a participant, beside the api, which has removed its own when it was asked."""
+
+
+async def wanting(session: AsyncSession, withdrawal: Withdrawal) -> list[Event] | None:
+    """What is still to be asked for, or nothing while answers are awaited; None when all have answered."""
+    found = await session.scalars(select(Removal).where(Removal.withdrawal == withdrawal.id))
+    rows = {row.service: row for row in found}
+    if all(service in rows for service in SERVICES):
+        return None if all(row.answered_at for row in rows.values()) else []
+    session.add_all(Removal(withdrawal=withdrawal.id, service=service) for service in SERVICES)
+    await session.flush()
+    transfers = await session.scalars(
+        select(Transfer.id)
+        .where(Transfer.project == withdrawal.project, Transfer.participant == withdrawal.participant)
+        .order_by(Transfer.id)
+    )
+    return [
+        RemovalRequested(
+            withdrawal=withdrawal.id,
+            project=withdrawal.project,
+            transfers=tuple(transfers),
+            studies=tuple(await _studies(session, withdrawal)),
+        )
+    ]
+
+
+async def _studies(session: AsyncSession, withdrawal: Withdrawal) -> Iterable[str]:
+    """The studies that were the participant's until now."""
+    mine = select(Assignment.study_instance_uid).where(Assignment.ended_by == withdrawal.id).distinct()
+    return await session.scalars(mine.order_by(Assignment.study_instance_uid))

@@ -1,0 +1,206 @@
+"""A consent withdrawn, on both databases: what ends, what is asked to be removed and when, and what is removed."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from deidentification.review import Kept, elements_of
+from services.anonymizer import handlers as anonymizer
+from services.anonymizer.kept import count_part
+from services.indexer import handlers as indexer
+from services.router import handlers as router
+from services.sender import handlers as sender
+from shared.database import Database
+from shared.events import (
+    Event,
+    ParticipantWithdrawn,
+    RemovalAnswered,
+    RemovalRequested,
+    TransferRequested,
+    WithdrawalAnswered,
+    WithdrawalConfirmed,
+    WithdrawalRequested,
+)
+from shared.registry.participants import withdraw_participant
+from shared.store import Store
+from shared.tables import (
+    Assignment,
+    CountedPart,
+    CouplingEntry,
+    Instance,
+    KeptAttribute,
+    Participant,
+    Patient,
+    QuarantinedInstance,
+    Removal,
+    SentInstance,
+    Study,
+    StudyIdentity,
+    Withdrawal,
+)
+from tests.integration.test_router import STUDY, VAULT, assign, assignment, match
+from tests.integration.test_router import catalogue as catalogue
+from tests.unit.api.support import Api, kind, running
+from tests.unit.sender.builders import Part
+
+SERVICES = ("anonymizer", "indexer", "sender")
+WITHDRAWN = ParticipantWithdrawn(withdrawal="c1", project="PROJECT", participant="P1", removed={"wishes": 1})
+
+
+async def withdraw(database: Database) -> list[Event]:
+    async with database.session() as session:
+        await withdraw_participant(session, "PROJECT", "P1")
+    async with database.session() as session:
+        return await router.consent_withdrawn(WITHDRAWN, session)
+
+
+async def test_the_whole_way(catalogue: Database) -> None:
+    async with catalogue.session() as session:
+        accession = VAULT.hash("accession", "ACC1")
+        session.add(CouplingEntry(id="c", project="PROJECT", accession_hash=accession, participant="P1", event="e"))
+    [first] = await assign(catalogue, assignment("P1"))
+    _, asked = await withdraw(catalogue)
+    assert isinstance(asked, WithdrawalRequested)
+    async with catalogue.session() as session:
+        assert await router.consent_withdrawn(WITHDRAWN, session) == [], "twice is once"
+    assert await match(catalogue) == [], "no list brings a study back"
+    assert await assign(catalogue, assignment("P1", "a2")) == []
+    async with catalogue.reading() as session:
+        assert (await session.get_one(Assignment, "a2")).refused == "the participant's consent was withdrawn"
+
+    answer = WithdrawalAnswered(**asked.model_dump(), outcome="by_hand", instances=3, withdrawn=0, reason="no way")
+    async with catalogue.session() as session:
+        [removal] = await router.withdrawn(answer, session)
+    assert removal == RemovalRequested(
+        withdrawal="c1", project="PROJECT", transfers=(first.transfer,), studies=(STUDY,)
+    )
+    for service in SERVICES:
+        said = RemovalAnswered(withdrawal="c1", service=service, removed={"things": 2}, left={})
+        async with catalogue.session() as session:
+            assert await router.removed(said, session) == []
+    async with catalogue.session() as session:
+        row = await session.get_one(Withdrawal, "c1")
+        assert (row.kind, row.state, row.finished_at) == ("consent", "by_hand", None), "a person has to do the rest"
+        await router.confirmed(WithdrawalConfirmed(**asked.model_dump()), session)
+        assert (row.state, row.finished_at is not None) == ("done", True)
+        found = {each.service: each.removed for each in await session.scalars(select(Removal))}
+    assert found == {"api": {"wishes": 1}, **{key: {"things": 2} for key in SERVICES}}
+
+
+async def test_a_participant_of_whom_nothing_was_sent(catalogue: Database) -> None:
+    async with catalogue.session() as session:
+        session.add(Participant(project="PROJECT", name="P1"))
+    [removal] = await withdraw(catalogue)
+    assert isinstance(removal, RemovalRequested)
+    assert (removal.transfers, removal.studies) == ((), ())
+
+
+async def count(database: Database, table: type[Any]) -> int:
+    async with database.reading() as session:
+        return await session.scalar(select(func.count()).select_from(table)) or 0
+
+
+REMOVAL = RemovalRequested(withdrawal="c1", project="PROJECT", transfers=("t1",), studies=(STUDY,))
+
+
+async def test_the_indexer_removes_a_study_unless_somebody_needs_it(catalogue: Database, store: Store) -> None:
+    for place in (f"archive/scp_{STUDY}/1.dcm", f"raw/{STUDY}/1.2.3.1.json", f"srs/_/{STUDY}/1"):
+        store.write(place, b"x")
+    store.link("participants/8DISC001/20260105_101500", f"raw/{STUDY}")
+    store.link("participants/8DISC001/20270105_101500", "raw/9.9")
+    await assign(catalogue, assignment("P7"))
+    [answer] = await indexer.remove(REMOVAL, catalogue, store, VAULT)
+    assert (answer.removed, answer.left) == ({}, {"studies that belong to others": 1})
+    async with catalogue.session() as session:
+        (await session.get_one(Assignment, "a1")).refused = "for this test"
+    [answer] = await indexer.remove(REMOVAL, catalogue, store, VAULT)
+    assert answer.removed == {"studies": 1, "instances": 3, "patients": 1, "files": 1}
+    for table in (Study, StudyIdentity, Instance, Patient):
+        assert await count(catalogue, table) == 0
+    left = sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*") if not path.is_dir())
+    assert left == ["participants/8DISC001/20270105_101500"], "another study of the same name"
+    [answer] = await indexer.remove(REMOVAL, catalogue, store, VAULT)
+    assert answer.removed == {}, "twice is once"
+
+
+async def test_the_anonymizer_takes_off_what_it_has_counted(database: Database, store: Store) -> None:
+    parts = [Part(store).ct(2).write(), Part(store, transfer="t2").ct(1).write()]
+    for part in parts:
+        kept = Kept()
+        for each in part.instances:
+            elements, encoding = elements_of(store / each.path)
+            kept.remove(elements.items(), encoding)
+        rows = [replace(row, count=-row.count) for row in kept.rows()]
+        async with database.session() as session:
+            await count_part(session, _requested(part), rows)
+            session.add(_quarantined(part.transfer))
+    store.write("review/t1/1.2.3/1/9.json", b"{}")
+    before = await count(database, KeptAttribute)
+    [answer] = await anonymizer.remove(REMOVAL, database, store)
+    assert answer.left == {}
+    assert (answer.removed["instances in quarantine"], answer.removed["de-identified files"]) == (1, 3)
+    assert answer.removed["review files"] == 1
+    assert not (store / "anonymized/t1").exists()
+    assert (store / "anonymized/t2").exists()
+    async with database.reading() as session:
+        counts = set(await session.scalars(select(KeptAttribute.count)))
+        assert list(await session.scalars(select(CountedPart.transfer))) == ["t2"]
+        assert list(await session.scalars(select(QuarantinedInstance.transfer))) == ["t2"]
+    assert counts == {1}, "what the other has, and no more"
+    assert 0 < await count(database, KeptAttribute) <= before
+    [answer] = await anonymizer.remove(REMOVAL, database, store)
+    assert sum(answer.removed.values()) == 0, "twice is once"
+
+
+def _requested(part: Part) -> TransferRequested:
+    return TransferRequested(
+        transfer=part.transfer, parts=1, project="PROJECT", participant="P1", event="e", destinations=("here",),
+        profile="basic", study_instance_uid=STUDY, series_instance_uid=part.source_series, revision=1, instances=2,
+    )  # fmt: skip
+
+
+def _quarantined(transfer: str) -> QuarantinedInstance:
+    return QuarantinedInstance(
+        transfer=transfer, sop_instance_uid="9", series_instance_uid="1.2.3", revision=1, project="PROJECT", reason="x"
+    )
+
+
+async def test_the_sender_forgets(database: Database) -> None:
+    async with database.session() as session:
+        for transfer in ("t1", "t2"):
+            session.add(
+                SentInstance(transfer=transfer, destination="here", sop_instance_uid="1", series_instance_uid="1",
+                             revision=1, status=0)
+            )  # fmt: skip
+    async with database.session() as session:
+        [answer] = await sender.remove(REMOVAL, session)
+    assert answer.removed == {"deliveries": 0, "answers": 1}
+    assert await count(database, SentInstance) == 1
+
+
+async def test_the_api_marks_the_participant_and_removes_its_own(database: Database, tmp_path: Path) -> None:
+    async with running(database, tmp_path / "store") as api:
+        await api.project()
+        await _with_coupling(api)
+        path = "/projects/ABCD-study/participants/X1/withdrawal"
+        assert kind(await api.post(path.replace("X1", "X9"), {"reason": "no"})) == "unknown-participant"
+        answer = await api.post(path, {"reason": "Doe^Jane has written a letter"})
+        assert answer.status_code == 202, answer.text
+        [event] = await api.owed()
+        assert isinstance(event, ParticipantWithdrawn)
+        assert event.removed == {"coupling entries": 1, "wishes": 0, "reviewed instances": 0, "reviews": 0}
+        assert "Doe" not in str(event)
+        shown = (await api.client.get(answer.headers["location"])).json()
+        assert (shown["state"], shown["kind"], shown["participant"]) == ("pending", "consent", "X1")
+        assert kind(await api.post(path, {"reason": "twice"})) == "already-withdrawn"
+    assert await count(database, CouplingEntry) == 1
+
+
+async def _with_coupling(api: Api) -> None:
+    await api.add(
+        Participant(project="ABCD-study", name="X1"),
+        CouplingEntry(id="c1", project="ABCD-study", study_instance_uid="1.2", participant="X1"),
+        CouplingEntry(id="c2", project="ABCD-study", study_instance_uid="1.3", participant="X2"),
+    )
