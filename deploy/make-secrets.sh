@@ -26,10 +26,12 @@ keep() { # NAME, the content on stdin: written whole or not at all, and never a 
 
 random 32 | keep secret_key
 random 24 | keep postgres_password
+random 24 | keep services_password
 random 24 | keep rabbitmq_password
 random 16 | keep orthanc_password
 
 keep database_url <<<"postgresql+asyncpg://fiona:$(cat "$folder/postgres_password")@postgres:5432/fiona"
+keep database_url_services <<<"postgresql+asyncpg://fiona_services:$(cat "$folder/services_password")@postgres:5432/fiona"
 keep bus_url <<<"amqp://fiona:$(cat "$folder/rabbitmq_password")@rabbitmq:5672/"
 keep rabbitmq_user.conf <<<"default_user = fiona
 default_pass = $(cat "$folder/rabbitmq_password")"

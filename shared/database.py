@@ -83,8 +83,11 @@ class Database:
         await self.ping()
 
     async def migrate(self) -> None:
-        """Bring the schema to the version that this code knows; of many at once, one does it."""
-        from shared.migrations import upgrade
+        """Bring the schema to the version that this code knows; of many at once, one does it.
+
+        A role that may not waits for one that may: DatabaseUnavailable until then.
+        """
+        from shared.migrations import bring_up_to_date
 
         if self.migrated:
             return
@@ -97,7 +100,9 @@ class Database:
                         await connection.execute(
                             text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")}
                         )
-                    await connection.run_sync(upgrade)
+                    ready = await connection.run_sync(bring_up_to_date)
+            if not ready:
+                raise DatabaseUnavailable("a process that may see identities has to bring its schema to this version")
             self.migrated = True
         except OSError as error:
             raise DatabaseUnavailable(type(error).__name__) from error

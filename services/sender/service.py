@@ -19,4 +19,4 @@ async def _open(context: Context) -> AsyncIterator[Resources]:
     }
 
 
-service = Service("sender", handlers=handlers, open=_open, prefetch=16)
+service = Service("sender", handlers=handlers, open=_open, prefetch=16, uses_keys=False)

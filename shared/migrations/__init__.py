@@ -5,7 +5,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+
+from shared.migrations.grants import grant, may_migrate
 
 
 def config() -> Config:
@@ -22,6 +25,16 @@ def upgrade(connection: Connection) -> None:
     configuration = config()
     configuration.attributes["connection"] = connection
     command.upgrade(configuration, "head")
+    if connection.dialect.name == "postgresql":
+        grant(connection)
+
+
+def bring_up_to_date(connection: Connection) -> bool:
+    """Upgrade, where this connection's role may; whether the schema is of this version."""
+    if connection.dialect.name != "postgresql" or may_migrate(connection):
+        upgrade(connection)
+        return True
+    return version(connection) == ScriptDirectory.from_config(config()).get_current_head()
 
 
 def version(connection: Connection) -> str | None:

@@ -54,13 +54,9 @@ class Context:
         return self.maybe_relay
 
     def resources(self) -> Resources:
-        """What every handler and tick may ask for by type."""
-        return {
-            Settings: self.settings,
-            Store: self.store,
-            Vault: self.vault,
-            Database: self.database,
-        }
+        """What every handler and tick may ask for by type; the keys only where a service in the process uses them."""
+        keys: Resources = {Vault: self.vault} if self.keeps_keys else {}
+        return {Settings: self.settings, Store: self.store, Database: self.database, **keys}
 
 
 @dataclass(frozen=True)
@@ -81,4 +77,5 @@ class Service:
     open: Callable[[Context], AbstractAsyncContextManager[Resources]] | None = None
     serve: Callable[[Context, Callable[[], None]], Awaitable[None]] | None = None
     uses_database: bool = True
+    uses_keys: bool = True
     prefetch: int = 8

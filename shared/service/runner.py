@@ -78,8 +78,8 @@ def open_context(services: Sequence[Service], settings: Settings) -> Context:
     """What the process has: no database when neither a service nor the bus needs one."""
     settings.data.mkdir(parents=True, exist_ok=True)
     embedded = settings.bus() == "embedded:"
-    keeps_keys = any(service.uses_database for service in services)
-    needed = embedded or keeps_keys
+    keeps_keys = any(service.uses_database and service.uses_keys for service in services)
+    needed = embedded or any(service.uses_database for service in services)
     database = Database(settings.database()) if needed else None
     bus = open_bus(settings.bus(), database, RetryTiers(tuple(settings.bus_retry_seconds)))
     health = Health()
