@@ -15,6 +15,7 @@ from cli import (
     dead,
     deidentify,
     destinations,
+    keys,
     mails,
     members,
     pixels,
@@ -78,6 +79,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(redcap.app, name="redcap")
 app.add_typer(mails.app, name="mail")
 app.command("status")(status.status)
+app.add_typer(keys.app, name="keys")
 app.add_typer(configuration.app, name="config")
 app.command("deidentify")(deidentify.deidentify)
 

@@ -1,7 +1,7 @@
 """The gateway's keys: one master key, from which the key that encrypts fields is derived; the key that hashes
 identities, which outlives it; a key of its own for each project, kept encrypted.
 
-Older master keys still open what was sealed with them, until `python -m shared.rekey` has sealed it anew.
+Older master keys still open what was sealed with them, until `fiona keys rotate` has sealed it anew.
 """
 
 import hmac

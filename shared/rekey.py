@@ -1,13 +1,13 @@
-"""Seal anew, with the master key of today, all that is sealed with an older one: `python -m shared.rekey`.
+"""Seal anew, with the master key of today, all that is sealed with an older one: `fiona keys rotate`.
 
 In small steps, beside running services, as often as one likes: what is done is passed over. Only when it has said
 that nothing is left may the older key be forgotten.
 """
 
 import asyncio
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import and_, inspect, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.audit import Record, spool
+from shared.audit.record import Outcome
 from shared.crypto import Vault, open_vault
 from shared.database import Database
 from shared.keys import settle_hash_key
@@ -48,6 +50,13 @@ SEALED: Mapping[type[Base], tuple[str, ...]] = {
 
 STEP = 500
 
+Told = Callable[[str, int], None]
+"""What is told how many sealed values a table, or the files, have, as soon as they are through."""
+
+
+def _silent(where: str, values: int) -> None:
+    """Nobody watches."""
+
 
 @dataclass
 class Tally:
@@ -71,17 +80,53 @@ class Tally:
         return renewed
 
 
-async def rekey(database: Database, store: Store, vault: Vault) -> Tally:
-    """All tables, then all files."""
+async def rotate(settings: Settings, *, only_look: bool = False, told: Told = _silent) -> tuple[Tally, Tally]:
+    """Seal anew, then look at everything once more: what was done, and what is left to do.
+
+    WrongKey when the master keys are not this database's. The audit is told before and after.
+    """
+    database, vault, store = Database(settings.database()), open_vault(settings), Store(Path(settings.data))
+    done = look = Tally()
+    try:
+        await database.migrate()
+        await settle_hash_key(database, vault)
+        if not only_look:
+            record = Record(actor=getuser(), actor_kind="terminal", operation="rotate_keys", outcome="asked")
+            await asyncio.to_thread(spool.write, store, [record])
+            done = await rekey(database, store, vault, told=told)
+        look = await rekey(database, store, vault, only_look=True, told=told)
+        if not only_look:
+            details = {
+                "values": done.seen,
+                "renewed": done.renewed,
+                "left": look.renewed,
+                "unreadable": look.unreadable,
+            }
+            outcome: Outcome = "failed" if look.renewed or look.unreadable else "done"
+            ended = record.model_copy(update={"outcome": outcome, "details": details})
+            await asyncio.to_thread(spool.write, store, [ended])
+        return done, look
+    finally:
+        await database.close()
+
+
+async def rekey(
+    database: Database, store: Store, vault: Vault, *, only_look: bool = False, told: Told = _silent
+) -> Tally:
+    """All tables, then all files. `only_look`: nothing is written, `renewed` counts what would be."""
     tally = Tally()
     for table, columns in SEALED.items():
+        before = tally.seen
         after: Sequence[Any] | None = None
         while True:
-            async with database.session() as session:
-                after = await _step(session, vault, tally, table, columns, after)
+            async with database.reading() if only_look else database.session() as session:
+                after = await _step(session, vault, tally, table, columns, after, only_look)
             if after is None:
                 break
-    await asyncio.to_thread(_files, store, vault, tally)
+        told(table.__tablename__, tally.seen - before)
+    before = tally.seen
+    await asyncio.to_thread(_files, store, vault, tally, only_look)
+    told("review/", tally.seen - before)
     return tally
 
 
@@ -92,6 +137,7 @@ async def _step(
     table: type[Base],
     columns: Sequence[str],
     after: Sequence[Any] | None,
+    only_look: bool,
 ) -> Sequence[Any] | None:
     """One transaction: some rows in the order of their key. The last key; None when there are no more."""
     key = inspect(table).primary_key
@@ -102,35 +148,16 @@ async def _step(
     for row in (await session.execute(rows)).all():
         last = row[: len(key)]
         for name, sealed in zip(columns, row[len(key) :], strict=True):
-            if (renewed := tally.renew(vault, sealed)) is not None:
+            renewed = tally.renew(vault, sealed)
+            if renewed is not None and not only_look:
                 same = and_(*(column == value for column, value in zip(key, last, strict=True)))
                 unchanged = getattr(table, name) == sealed
                 await session.execute(update(table).where(same, unchanged).values({name: renewed}))
     return last
 
 
-def _files(store: Store, vault: Vault, tally: Tally) -> None:
+def _files(store: Store, vault: Vault, tally: Tally, only_look: bool) -> None:
     for path in (store.root / "review").rglob("*.sealed"):
-        if (renewed := tally.renew(vault, path.read_bytes())) is not None:
+        renewed = tally.renew(vault, path.read_bytes())
+        if renewed is not None and not only_look:
             store.write(str(path.relative_to(store.root)), renewed)
-
-
-async def _main(settings: Settings) -> Tally:
-    database, vault = Database(settings.database()), open_vault(settings)
-    try:
-        await database.migrate()
-        await settle_hash_key(database, vault)
-        return await rekey(database, Store(Path(settings.data)), vault)
-    finally:
-        await database.close()
-
-
-def main() -> int:
-    """Do it and say how far it came; 1 when something could not be opened with any of the keys."""
-    tally = asyncio.run(_main(Settings()))
-    sys.stdout.write(f"{tally.seen} values, {tally.renewed} sealed anew, {tally.unreadable} under an unknown key\n")
-    return 1 if tally.unreadable else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,6 +7,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import LargeBinary, select, update
 
 from shared import rekey
+from shared.audit import spool
 from shared.crypto import Vault
 from shared.database import Database
 from shared.keys import WrongKey, settle_hash_key
@@ -149,8 +150,14 @@ async def test_what_no_key_opens_is_told(
     assert (tally.unreadable, tally.seen - tally.renewed) == (1, 1)
 
 
-async def test_by_the_command(sqlite: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_first_only_looked_at_then_done_then_looked_at_again(sqlite: Database, tmp_path: Path) -> None:
     await settle_hash_key(sqlite, Vault(OLD))
     settings = Settings(data=tmp_path, secret_key=NEW.decode(), secret_key_old=OLD.decode())
-    tally = await rekey._main(settings)
-    assert (tally.seen, tally.renewed) == (1, 1)
+    look = (await rekey.rotate(settings, only_look=True))[1]
+    assert (look.seen, look.renewed) == (1, 1)
+    assert not (tmp_path / "audit").exists()
+    done, left = await rekey.rotate(settings)
+    assert (done.seen, done.renewed, left.seen, left.renewed) == (1, 1, 1, 0)
+    told = [record for path in spool.waiting(Store(tmp_path), 9) for record in spool.read(path)]
+    assert [(each.operation, each.outcome) for each in told] == [("rotate_keys", "asked"), ("rotate_keys", "done")]
+    assert told[0].id == told[1].id
