@@ -200,6 +200,15 @@ class TransferFailed(Event):
         return self.transfer
 
 
+class IdentitiesRemoved(Event):
+    """Who was examined is not known any more for some studies: the time for which it was to be kept is over."""
+
+    name: ClassVar[str] = "identities.removed.v1"
+    studies: tuple[str, ...] = Field(description="StudyInstanceUIDs")
+    identities: int = Field(description="people of whom no study with an identity is left")
+    reason: str = Field(description="unassigned or archived")
+
+
 class QuarantineReviewed(Event):
     """A person has decided what becomes of instances in quarantine."""
 
@@ -482,5 +491,6 @@ EVENTS: dict[str, type[Event]] = {
         ParticipantWithdrawn,
         RemovalRequested,
         RemovalAnswered,
+        IdentitiesRemoved,
     )
 }

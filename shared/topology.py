@@ -53,6 +53,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.SeriesDelivered,
         events.TransferCompleted,
         events.TransferFailed,
+        events.IdentitiesRemoved,
     ),
 }
 

@@ -8,7 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.audit.append import append
 from shared.audit.record import Outcome, Record
 from shared.crypto import Vault
-from shared.events import SeriesAnonymized, SeriesDelivered, StudyArrived, TransferCompleted, TransferFailed
+from shared.events import (
+    IdentitiesRemoved,
+    SeriesAnonymized,
+    SeriesDelivered,
+    StudyArrived,
+    TransferCompleted,
+    TransferFailed,
+)
 from shared.handlers import Handlers
 from shared.keys import begin_audit_key
 from shared.tables import Transfer
@@ -59,6 +66,13 @@ async def failed(event: TransferFailed, session: AsyncSession, vault: Vault) -> 
     """A transfer waits for a person."""
     details = {"refused": event.refused}
     await _note(session, vault, "sender", "transfer_failed", details, transfer=event.transfer, outcome="failed")
+
+
+@handlers.on(IdentitiesRemoved)
+async def forgotten(event: IdentitiesRemoved, session: AsyncSession, vault: Vault) -> None:
+    """Who was examined is not known here any more."""
+    for study in event.studies:
+        await _note(session, vault, "indexer", "identity_removed", {"reason": event.reason}, study=study)
 
 
 async def _note(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from services.indexer.clock import Clock
+from services.indexer.forgetting import forget
 from services.indexer.handlers import handlers
 from services.indexer.image import Reader
 from services.indexer.rules import load
@@ -27,4 +28,4 @@ async def open_resources(context: Context) -> AsyncIterator[dict[type, Any]]:
         }
 
 
-service = Service(name="indexer", handlers=handlers, ticks=(Tick(1.0, arrive),), open=open_resources)
+service = Service(name="indexer", handlers=handlers, ticks=(Tick(1.0, arrive), Tick(60.0, forget)), open=open_resources)

@@ -26,6 +26,16 @@ class IndexerSettings(FionaSettings):
         description="a closed association whose count never agrees holds its series for this long after its last sign",
     )
     series_per_tick: int = Field(default=200, gt=0, description="series looked at per second, the oldest first")
+    unassigned_identity_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="identities of studies that nobody has assigned for so many days are removed; by default none are",
+    )
+    archived_identity_days: float | None = Field(
+        default=None,
+        ge=1,
+        description="the same of studies whose projects have all been archived for so many days",
+    )
     readers: int = Field(default=2, gt=0, description="threads that read headers")
     classify_rules: Path | None = Field(
         default=None,

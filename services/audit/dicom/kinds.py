@@ -22,6 +22,7 @@ class Kind(Enum):
     RECEIVED = codes.INSTANCES_TRANSFERRED, "C"
     SENT = codes.INSTANCES_TRANSFERRED, "R"
     DELETED = codes.STUDY_DELETED, "D"
+    PATIENT_REMOVED = codes.PATIENT_RECORD, "D"
     QUERY = codes.QUERY, "E"
     ALERT = codes.SECURITY_ALERT, "E"
     AUTHENTICATION = codes.USER_AUTHENTICATION, "E"
@@ -42,6 +43,7 @@ BY_OPERATION: Final[Mapping[str, Kind]] = {
     "series_anonymized": Kind.BEGIN,
     "series_delivered": Kind.SENT,
     "transfer_completed": Kind.EXPORT,
+    "identity_removed": Kind.PATIENT_REMOVED,
     "store_instances": Kind.IMPORT,
     "store_study_instances": Kind.IMPORT,
     "search_studies": Kind.QUERY,

@@ -69,6 +69,8 @@ def _participants(kind: Kind, entry: AuditEntry, subject: Subject, source: Sourc
     remote = str(entry.details.get("destination") or UNKNOWN)
     asks, here = _person(entry), _process(gateway, entry)
     match kind:
+        case Kind.PATIENT_REMOVED:
+            return [here]
         case Kind.APPLICATION:
             return [_process(gateway, entry, codes.APPLICATION)]
         case Kind.BEGIN | Kind.SENT:
@@ -96,6 +98,8 @@ def _objects(kind: Kind, entry: AuditEntry, subject: Subject) -> list[Element]:
     operation = f"urn:fiona:operation:{entry.operation}"
     if kind in NEEDS_STUDY:
         return [_study(kind, entry, subject), _patient(subject)]
+    if kind is Kind.PATIENT_REMOVED:
+        return [_patient(subject)]
     if kind is Kind.IMPORT:
         return [*([_study(kind, entry, subject)] if subject.study else []), _patient(subject)]
     if kind is Kind.LOG_USED:

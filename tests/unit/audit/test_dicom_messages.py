@@ -51,6 +51,7 @@ def told(made: AuditEntry, subject: Subject) -> tuple[str, Element]:
             "DICOM Instances Transferred",
         ),
         (entry("study_arrived", actor="indexer", actor_kind="service"), SUBJECT, "DICOM Instances Transferred"),
+        (entry("identity_removed", actor="indexer", actor_kind="service"), SUBJECT, "Patient Record"),
         (entry("transfer_completed", actor="sender", actor_kind="service"), SUBJECT, "Export"),
         (entry("store_instances", method="POST", **ASKED), NOBODY, "Import"),
         (entry("store_study_instances", method="POST", **ASKED), SUBJECT, "Import"),
