@@ -6,6 +6,7 @@ import typer
 
 from cli import applications, life
 from cli.client import Client, segment
+from cli.data_protection import report
 from cli.escrow import export_key, open_key
 from cli.output import Column, Json, listing, record
 
@@ -95,3 +96,4 @@ for command in (*applications.COMMANDS, *life.COMMANDS):
     app.command(command.__name__)(command)
 app.command("key")(export_key)
 app.command("open-key")(open_key)
+app.command("report")(report)

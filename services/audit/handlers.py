@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.audit.append import append
+from services.audit.whose import attributed
 from shared.audit.record import Outcome, Record
 from shared.crypto import Vault
 from shared.events import (
@@ -18,7 +19,6 @@ from shared.events import (
 )
 from shared.handlers import Handlers
 from shared.keys import begin_audit_key
-from shared.tables import Transfer
 
 handlers = Handlers()
 
@@ -34,7 +34,7 @@ async def arrived(event: StudyArrived, session: AsyncSession, vault: Vault) -> N
 async def quarantined(event: SeriesAnonymized, session: AsyncSession, vault: Vault) -> None:
     """Images were de-identified, or stay here because they could not be."""
     details = {
-        "series": event.series_instance_uid,
+        "series_instance_uid": event.series_instance_uid,
         "instances": event.instances,
         "quarantined": event.quarantined,
         "left_out": event.left_out,
@@ -46,7 +46,7 @@ async def quarantined(event: SeriesAnonymized, session: AsyncSession, vault: Vau
 async def delivered(event: SeriesDelivered, session: AsyncSession, vault: Vault) -> None:
     """De-identified images have left the house."""
     details = {
-        "series": event.series_instance_uid,
+        "series_instance_uid": event.series_instance_uid,
         "destination": event.destination,
         "delivered": event.delivered,
         "refused": event.refused,
@@ -86,17 +86,14 @@ async def _note(
     transfer: str | None = None,
     outcome: Outcome = "done",
 ) -> None:
-    """Chain a record; of a transfer, with whose it is."""
-    whose = await session.get(Transfer, transfer) if transfer else None
+    """Chain a record, with whose it is."""
     record = Record(
         actor=actor,
         actor_kind="service",
         operation=operation,
         outcome=outcome,
-        study_instance_uid=study or (whose.study_instance_uid if whose else None),
-        project=whose.project if whose else None,
-        participant=whose.participant if whose else None,
+        study_instance_uid=study,
         details={**details, **({"transfer": transfer} if transfer else {})},
         correlation=structlog.contextvars.get_contextvars().get("correlation", ""),
     )
-    await append(session, await begin_audit_key(session, vault), [record])
+    await append(session, await begin_audit_key(session, vault), await attributed(session, [record]))

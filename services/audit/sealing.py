@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.audit import metrics
 from services.audit.append import append, head_of
 from services.audit.settling import identities, settle
+from services.audit.whose import attributed
 from shared.audit import spool
 from shared.audit.chain import START, Link
 from shared.audit.head import read_head, write_head
@@ -54,7 +55,8 @@ async def seal(session: AsyncSession, store: Store, vault: Vault, announced: Ann
     else:
         await asyncio.to_thread(_keep, store, head, done)
         _announce(announced, head)
-    await append(session, key, records)
+    for start in range(0, len(records), AT_ONCE):
+        await append(session, key, await attributed(session, records[start : start + AT_ONCE]))
     metrics.WAITING.set(len(files) - len(done))
     for record in records:
         metrics.ENTRIES.labels(record.outcome).inc()

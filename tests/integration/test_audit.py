@@ -18,7 +18,7 @@ from shared.crypto import Vault
 from shared.database import Database
 from shared.keys import audit_key, begin_audit_key
 from shared.store import Store
-from shared.tables import AuditEntry
+from shared.tables import Assignment, AuditEntry, Series, Study, Transfer
 from shared.tables.base import now
 
 VAULT = Vault(b"a master key for tests only")
@@ -117,6 +117,23 @@ async def test_what_was_asked_by_a_process_that_died_stands_as_unanswered(databa
     await tick(database, store, 2)
     assert [(entry.operation, entry.outcome) for entry in await entries(database)] == [("a", "unanswered")]
     assert len(list((store / "audit/spool").iterdir())) == 1
+
+
+async def test_what_names_a_transfer_or_a_series_is_said_of_its_project(database: Database, store: Store) -> None:
+    whose = {"study_instance_uid": "1.2", "project": "ABCDE", "participant": "X1", "event": "e", "reason": "person"}
+    async with database.session() as session:
+        session.add(Study(study_instance_uid="1.3", patient="p"))
+        session.add(Assignment(id="a", **whose))
+        await session.flush()
+        session.add(Series(series_instance_uid="1.3.1", study_instance_uid="1.3"))
+        session.add(Transfer(id="t", assignment="a", **whose))
+    spool = Spool(store)
+    await spool.keep(Record(operation="a", outcome="done", details={"transfer": "t"}))
+    await spool.keep(Record(operation="b", outcome="done", details={"series_instance_uid": "1.3.1"}))
+    await spool.keep(Record(operation="c", outcome="failed", project="OTHER", details={"transfer": "none"}))
+    await tick(database, store)
+    found = [(entry.project, entry.study_instance_uid, entry.participant) for entry in await entries(database)]
+    assert found == [("ABCDE", "1.2", "X1"), (None, "1.3", None), ("OTHER", None, None)]
 
 
 async def test_what_is_no_record_is_set_aside(database: Database, store: Store) -> None:

@@ -12,6 +12,7 @@ from services.api.resources import (
     corrections,
     counts,
     coupling,
+    data_protection,
     dead,
     destinations,
     escrow,
@@ -74,6 +75,7 @@ ROUTERS = (
     redcap.router,
     dead.router,
     counts.router,
+    data_protection.router,
     audit.router,
     audit_export.router,
 )

@@ -61,6 +61,7 @@ GET /api/v1/projects/{name}/profile/proposal 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/versions 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/versions/{version} 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/steps 200 404
+GET /api/v1/projects/{name}/report 200 404
 GET /api/v1/quarantine 200 400 413 422 500 503
 GET /api/v1/quarantine/groups 200 400 413 422 500 503
 GET /api/v1/redcap 200 400 413 422 500 503
