@@ -66,7 +66,9 @@ def page(found: Item) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": _moment, "size": size, "number": _number, "who": who, "clean": clean}
+    environment.filters |= {
+        "moment": _moment, "size": size, "number": _number, "counted": _counted, "who": who, "clean": clean,
+    }  # fmt: skip
     return environment.get_template("data_protection.html").render(
         report=found,
         project=found["project"],
@@ -123,6 +125,10 @@ def _moment(value: str | None) -> str:
     if not value:
         return "—"
     return datetime.fromisoformat(value).astimezone(ZoneInfo(Settings().timezone)).strftime("%Y-%m-%d %H:%M")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{_number(count)} {one if count == 1 else many}"
 
 
 def _number(value: Any) -> str:

@@ -62,7 +62,8 @@ def found(route: APIRoute, path: Mapping[str, Any], query: bytes, body: Mapping[
     named = [name for name in asked if name in known] + [name for name in body if name in fields_of(route)]
     said = {name: value for name, value in [*asked.items(), *body.items()] if name in TOLD and name in named}
     told: dict[str, Any] = {}
-    for name, value in [*said.items(), *_placed(route.path_format, path)]:
+    made = [(_last_place(route.path_format), body["name"])] if "name" in named and "name" in body else []
+    for name, value in [*said.items(), *made, *_placed(route.path_format, path)]:
         if (text := _tellable(name, value, status)) is not None:
             told[name] = text
     project, study, participant = (told.pop(key, None) for key in ("project", "study_instance_uid", "participant"))
@@ -91,6 +92,12 @@ def _placed(template: str, path: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         name = segment.strip("{}").partition(":")[0]
         if name in path:
             yield PARAMETERS.get(name) or PLACES.get(before, before), str(path[name])
+
+
+def _last_place(template: str) -> str:
+    """What the `name` in a body names: the thing that is made or changed there."""
+    segment = next(each for each in reversed(template.split("/")) if not each.startswith("{"))
+    return PLACES.get(segment, segment)
 
 
 def _tellable(name: str, value: Any, status: int | None) -> str | None:

@@ -1,15 +1,17 @@
 """New links of the chain: one writer at a time, so that there is no gap and no second entry of a number."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.audit.chain import START, Link, entry_hash
 from shared.audit.record import Record
 from shared.database import lock
 from shared.tables import AuditEntry
+
+TABLE = cast(Table, AuditEntry.__table__)
 
 
 async def head_of(session: AsyncSession) -> Link:
@@ -26,9 +28,9 @@ async def append(session: AsyncSession, key: bytes, records: Sequence[Record]) -
     rows: list[dict[str, Any]] = []
     for record in records:
         row = record.model_dump() | {"sequence": last.sequence + 1, "previous": last.hash}
-        row["hash"] = entry_hash(key, AuditEntry(**row))
+        row["hash"] = entry_hash(key, row)
         rows.append(row)
         last = Link(row["sequence"], row["hash"])
     if rows:
-        await session.execute(insert(AuditEntry), rows)
+        await session.execute(insert(TABLE), rows)
     return last

@@ -29,6 +29,8 @@ from shared.tables.base import now
 log = logger("audit")
 FILES = 1000
 """Of one round."""
+RECORDS = 4000
+"""Of one round, too: on SQLite nobody else writes meanwhile."""
 AT_ONCE = 500
 """Values of one statement."""
 ANNOUNCE_EVERY = timedelta(minutes=1)
@@ -55,6 +57,7 @@ async def seal(session: AsyncSession, store: Store, vault: Vault, announced: Ann
     else:
         await asyncio.to_thread(_keep, store, head, done)
         _announce(announced, head)
+    del records[RECORDS:]
     for start in range(0, len(records), AT_ONCE):
         await append(session, key, await attributed(session, records[start : start + AT_ONCE]))
     metrics.WAITING.set(len(files) - len(done))

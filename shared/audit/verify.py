@@ -1,11 +1,12 @@
 """Walk the chain and name the first entry that is not as it was written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.audit.chain import START, Damage, Link, damage
+from shared.audit.chain import START, Damage, Link, Row, damage
 from shared.tables import AuditEntry
 
 PAGE = 500
@@ -39,24 +40,22 @@ async def verify(
     while rows and (limit is None or seen < limit):
         for entry, following in zip(rows[:PAGE], [*rows[1:], None], strict=False):
             if (found := _found(key, last, entry, following, head)) is not None:
-                return Verdict(seen, last, entry.sequence, found)
-            seen, last = seen + 1, Link(entry.sequence, entry.hash)
+                return Verdict(seen, last, entry["sequence"], found)
+            seen, last = seen + 1, Link(entry["sequence"], entry["hash"])
         rows = await _page(session, last.sequence)
     if not rows and head is not None and head.sequence > last.sequence:
         return Verdict(seen, last, last.sequence + 1, "truncated")
     return Verdict(seen, last, complete=not rows)
 
 
-def _found(
-    key: bytes | None, last: Link, entry: AuditEntry, following: AuditEntry | None, head: Link | None
-) -> Damage | None:
+def _found(key: bytes | None, last: Link, entry: Row, following: Row | None, head: Link | None) -> Damage | None:
     if key is None:
         return "inserted"
     if (found := damage(key, last, entry, following, head.sequence if head else None)) is not None:
         return found
-    if head is not None and entry.sequence == head.sequence and entry.hash != head.hash:
+    if head is not None and entry["sequence"] == head.sequence and entry["hash"] != head.hash:
         return "changed"
-    return "truncated" if entry.operation == TRUNCATED else None
+    return "truncated" if entry["operation"] == TRUNCATED else None
 
 
 async def _link(session: AsyncSession, sequence: int) -> Link | None:
@@ -67,10 +66,8 @@ async def _link(session: AsyncSession, sequence: int) -> Link | None:
     return Link(row[0], row[1]) if row else None
 
 
-async def _page(session: AsyncSession, after: int) -> list[AuditEntry]:
+async def _page(session: AsyncSession, after: int) -> Sequence[Row]:
     """One more than a page, for the last one's neighbour."""
-    query = select(AuditEntry).where(AuditEntry.sequence > after).order_by(AuditEntry.sequence).limit(PAGE + 1)
-    rows = list(await session.scalars(query))
-    for row in rows:
-        session.expunge(row)
-    return rows
+    query = select(AuditEntry.__table__).where(AuditEntry.sequence > after).order_by(AuditEntry.sequence)
+    found = (await session.execute(query.limit(PAGE + 1))).mappings()
+    return [dict(row) for row in found]

@@ -34,7 +34,8 @@ def _jsonl(items: Sequence[AuditItem]) -> str:
 
 def _csv(items: Sequence[AuditItem]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerows([_cell(getattr(item, name)) for name in COLUMNS] for item in items)
+    dumped = [item.model_dump(mode="json") for item in items]
+    csv.writer(text).writerows([_cell(item[name]) for name in COLUMNS] for item in dumped)
     return text.getvalue()
 
 
