@@ -22,6 +22,13 @@ PLACES: tuple[Column, ...] = (
     ("Since", moment("since")),
     ("Latest", moment("until")),
 )
+MEMBERS: tuple[Column, ...] = (
+    ("Who", "login"),
+    ("Name", "name"),
+    ("Roles", "roles"),
+    ("Sites", lambda each: "all projects" if each["everywhere"] else each["sites"] or "all"),
+    ("Since", moment("since")),
+)
 SEEN: tuple[Column, ...] = (
     ("Who", lambda each: who(each)),
     ("Done", "done"),
@@ -109,6 +116,7 @@ def _print(found: Item) -> None:
         markup=False,
     )
     screen.print(table(found["places"], PLACES, "Where it is"))
+    screen.print(table(found["members"], MEMBERS, "Who may see it"))
     screen.print(table(found["seen"], SEEN, "Who did, saw or was refused something"))
 
 

@@ -33,7 +33,7 @@ PLACES: Final = {
 }
 """What the segment of a path before a parameter says that the parameter is; another segment speaks for itself."""
 
-PARAMETERS: Final = {"sop": "sop_instance_uid"}
+PARAMETERS: Final = {"sop": "sop_instance_uid", "login": "account"}
 """What a parameter is by its own name, wherever it stands."""
 
 TOLD: Final = frozenset(
@@ -43,6 +43,12 @@ TOLD: Final = frozenset(
     }
 )  # fmt: skip
 """Fields of a query or a body of which more is told than that they were there."""
+
+
+LISTED: Final = frozenset({"roles", "system_roles", "scopes"})
+"""Fields whose values are lists of our own words."""
+
+WORD: Final = re.compile(r"[a-z_:]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def found(route: APIRoute, path: Mapping[str, Any], query: bytes, body: Mapping[
     asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     known = {parameter.alias for parameter in route.dependant.query_params}
     named = [name for name in asked if name in known] + [name for name in body if name in fields_of(route)]
-    said = {name: value for name, value in [*asked.items(), *body.items()] if name in TOLD and name in named}
+    said = {name: value for name, value in [*asked.items(), *body.items()] if name in TOLD | LISTED and name in named}
     told: dict[str, Any] = {}
     made = [(_last_place(route.path_format), body["name"])] if "name" in named and "name" in body else []
     for name, value in [*said.items(), *made, *_placed(route.path_format, path)]:
@@ -102,6 +108,8 @@ def _last_place(template: str) -> str:
 
 def _tellable(name: str, value: Any, status: int | None) -> str | None:
     """A value that a record may carry; None: it may not."""
+    if name in LISTED and isinstance(value, list) and status not in (None, *UNFOUND):
+        return " ".join(str(word) for word in value if WORD.fullmatch(str(word)))
     if not isinstance(value, str):
         return None
     if UUID.fullmatch(value) or (UID.fullmatch(value) and len(value) <= 64):

@@ -207,7 +207,8 @@ PERMISSIONS: Final[Mapping[str, Rule]] = {
     "list_redcap": _may(Where.ANY, READ, *MANAGING, *RUNNING),
     "list_redcap_differences": _may(Where.ANY, READ, *MANAGING, *RUNNING),
     "compare_redcap": _may(Where.ANY, OPERATE, *MANAGING, *RUNNING),
-    # audit
+    # audit and data protection
+    "report_project": _may(Where.PROJECT, AUDIT, OWNER, AUDITOR),
     "list_audit": _may(Where.GATEWAY, AUDIT, AUDITOR),
     "verify_audit": _may(Where.GATEWAY, AUDIT, AUDITOR),
     "export_audit": _may(Where.GATEWAY, AUDIT, AUDITOR),

@@ -9,6 +9,7 @@ from shared.audit import Record, spool
 from shared.database import Database
 from shared.tables import CouplingEntry, Participant, QuarantinedInstance, Transfer, TransferPart
 from shared.tables.base import now
+from tests.people import TESTER
 from tests.unit.api.support import Api, assignment, kind, patient_rows, running, series_rows, study_rows
 
 STUDIES = ("1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2", "1.2.826.0.1.3680043.8.498.3")
@@ -89,6 +90,8 @@ async def test_what_is_held_where_and_who_has_seen_it(database: Database, tmp_pa
         ("destination", "here", 1, 1, 2, None),
     ]
     assert all(place["since"] and place["until"] for place in found["places"])
+    member = found["members"][0]
+    assert (member["login"], member["everywhere"], member["sites"]) == (TESTER, True, [])
     seen = {each["actor"]: each for each in found["seen"] if each["actor"]}
     assert list(seen) == ["kari", "ola", "sender"]
     assert (seen["kari"]["done"], seen["kari"]["operations"]) == (2, {"assign": 1, "show_study": 1})

@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.data_protection.held import identities, participants, quarantined
+from services.api.data_protection.members import members
 from services.api.data_protection.places import places
 from services.api.data_protection.seen import seen
 from services.api.data_protection.shapes import ProjectReport, ReportedProject
@@ -21,6 +22,7 @@ async def report(session: AsyncSession, project: Project) -> ProjectReport:
         withdrawn=withdrawn,
         identities=await identities(session, project.name),
         places=await places(session, project),
+        members=await members(session, project.name),
         quarantine=await quarantined(session, project.name),
         seen=sights,
         audit_entries=entries,

@@ -54,6 +54,17 @@ class Quarantined(Shape):
     undecided: int
 
 
+class Member(Shape):
+    """Somebody who works in the project, and so may see what belongs to it."""
+
+    login: str
+    name: str
+    roles: list[str]
+    sites: list[str] = Field(description="data access groups that one is bound to; empty: all")
+    everywhere: bool = Field(description="in all projects")
+    since: datetime
+
+
 class Sight(Shape):
     """Somebody who did, saw or was refused something of this project or its studies."""
 
@@ -103,6 +114,16 @@ class ProjectReport(Shape):
             }
         ],
         quarantine={"instances": 3, "undecided": 1},
+        members=[
+            {
+                "login": "kari",
+                "name": "Kari Nordmann",
+                "roles": ["owner"],
+                "sites": [],
+                "everywhere": False,
+                "since": "2026-01-01T08:00:00Z",
+            }
+        ],
         seen=[
             {
                 "actor": "kari",
@@ -124,5 +145,6 @@ class ProjectReport(Shape):
     identities: Identities
     places: list[Place]
     quarantine: Quarantined
+    members: list[Member] = Field(description="who may see it")
     seen: list[Sight] = Field(description="by the audit, whoever did most first")
     audit_entries: int = Field(description="of this project and its studies")

@@ -52,6 +52,8 @@ BY_OPERATION: Final[Mapping[str, Kind]] = {
     "compare_profiles": Kind.QUERY,
     "explain_attribute": Kind.QUERY,
     "echo_destination": Kind.QUERY,
+    "sign_in": Kind.AUTHENTICATION,
+    "sign_out": Kind.AUTHENTICATION,
     TRUNCATED: Kind.ALERT,
 }
 """What the operation alone decides."""
@@ -62,6 +64,12 @@ NEEDS_STUDY: Final = (Kind.BEGIN, Kind.EXPORT, Kind.ACCESSED, Kind.RECEIVED, Kin
 TYPES: Final[Mapping[str, Code]] = {
     "application_started": codes.APPLICATION_START,
     "application_stopped": codes.APPLICATION_STOP,
+    "sign_in": codes.LOGIN,
+    "sign_out": codes.LOGOUT,
+    **dict.fromkeys(("change_password", "make_account", "set_account_password"), codes.USER_CHANGED),
+    **dict.fromkeys(("make_token", "revoke_token"), codes.USER_CHANGED),
+    **dict.fromkeys(("change_account", "set_member", "remove_member"), codes.ROLES_CHANGED),
+    **dict.fromkeys(("set_member_everywhere", "remove_member_everywhere"), codes.ROLES_CHANGED),
     TRUNCATED: codes.OBJECT_CHANGED,
 }
 """EventTypeCode, where the operation decides."""

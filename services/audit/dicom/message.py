@@ -86,6 +86,8 @@ def _participants(kind: Kind, entry: AuditEntry, subject: Subject, source: Sourc
             media = _media(f"urn:fiona:operation:{entry.operation}", codes.SOURCE_MEDIA)
             here = _process(gateway, entry, codes.DESTINATION_ROLE)
             return [here, media, _person(entry, codes.SOURCE_ROLE)]
+        case Kind.AUTHENTICATION:
+            return [_active(entry.actor or UNKNOWN, entry.address or UNKNOWN, requests=True), here]
         case Kind.QUERY:
             return [_person(entry, codes.SOURCE_ROLE), _process(gateway, entry, codes.DESTINATION_ROLE)]
         case Kind.ALERT:
