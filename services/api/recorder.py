@@ -90,7 +90,7 @@ class Recording:
         operation = self._operation
         if operation in UNRECORDED:
             return False
-        if status in REFUSED:
+        if status in REFUSED or self._hidden is not None:
             return True
         return operation != "none" and (self._scope["method"] not in SAFE or operation not in IMPERSONAL)
 
@@ -99,9 +99,8 @@ class Recording:
         return getattr(self._scope.get("endpoint"), "__name__", "none")
 
     def _record(self, status: int | None) -> Record:
-        actor: Actor = self._scope["state"].get("actor", NOBODY)
-        client = self._scope.get("client")
-        address = self._scope["state"].get("caller") or (client[0] if client else "")
+        state = self._scope["state"]
+        actor: Actor = state.get("actor", NOBODY)
         facts = self._facts(status)
         return Record(
             id=self._id,
@@ -110,15 +109,21 @@ class Recording:
             actor_kind=actor.kind,
             operation=self._operation[:64],
             method=self._scope["method"][:8],
-            outcome=_outcome(status),
+            outcome=_outcome(status, hidden=self._hidden is not None),
             status=status,
-            address=str(address)[:64],
-            project=facts.project,
+            address=_address(self._scope),
+            project=facts.project or self._hidden,
             study_instance_uid=facts.study,
             participant=facts.participant,
-            details=facts.details,
+            details=dict(facts.details),
             correlation=self._id,
         )
+
+    @property
+    def _hidden(self) -> str | None:
+        """The project that was meant, where whoever asked is told that there is none."""
+        hidden: str | None = self._scope["state"].get("hidden")
+        return hidden
 
     def _facts(self, status: int | None) -> Facts:
         route = self._scope.get("route")
@@ -127,12 +132,18 @@ class Recording:
         return found(route, self._scope.get("path_params", {}), self._scope["query_string"], self._said, status)
 
 
-def _outcome(status: int | None) -> Outcome:
+def _outcome(status: int | None, hidden: bool) -> Outcome:
     if status is None:
         return ASKED
     if status < 400:
         return "done"
-    return "refused" if status in REFUSED else "failed"
+    return "refused" if status in REFUSED or hidden else "failed"
+
+
+def _address(scope: Scope) -> str:
+    """As whoever looks through the proxies has noted it, else the peer's."""
+    client = scope.get("client")
+    return str(scope["state"].get("caller") or (client[0] if client else ""))[:64]
 
 
 async def recorded(request: Request) -> None:

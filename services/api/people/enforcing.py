@@ -14,7 +14,7 @@ from services.api.people.recognising import CHALLENGE, Recognised, note_use, rec
 from services.api.permissions import PERMISSIONS, Rule, Verdict, Where, conceivable, judge
 from services.api.problems import Problem
 from services.api.settings import ApiSettings
-from shared.tables import Assignment, Correction, QuarantineReview, RoutingRule, Transfer
+from shared.tables import Assignment, Correction, Project, QuarantineReview, RoutingRule, Transfer
 
 Found = str | None
 
@@ -99,6 +99,8 @@ async def check(rule: Rule, who: Actor, request: Request, session: AsyncSession)
     if verdict is Verdict.FORBIDDEN:
         raise Problem("forbidden")
     if verdict is Verdict.NOT_THERE:
+        if project is not None and await session.get(Project, project) is not None:
+            request.state.hidden = project
         raise Problem(NOT_THERE[rule.where])
 
 

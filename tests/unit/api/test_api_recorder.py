@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from services.api.actor import ProjectRole
 from services.api.app import build
 from services.api.people.enforcing import permitted
 from services.api.recorder import IMPERSONAL, UNRECORDED, recorded
@@ -16,7 +17,7 @@ from shared.audit.head import read_head
 from shared.audit.record import ASKED
 from shared.database import Database
 from shared.store import Store
-from tests.people import MANAGER
+from tests.people import MANAGER, person
 from tests.unit.api.support import Api, kind, patient_rows, running, series_rows, study_rows
 
 PHI = ("Doe^Jane", "Doe", "Jane", "19700102", "12345678901", "P-17", "A-1001")
@@ -95,6 +96,21 @@ async def test_what_is_refused_is_recorded_whatever_it_was(sqlite: Database, tmp
         ("show_value", 403, "refused"),
     ]
     assert refused[2].details["sop_instance_uid"] == "1.2.3.4"
+
+
+async def test_a_project_that_is_hidden_from_somebody_is_not_hidden_from_the_audit(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with running(sqlite, tmp_path) as api:
+        await api.project()
+        await api.project("OTHER-study")
+        for row in person("curious", memberships={"OTHER-study": (ProjectRole.OWNER,)}):
+            await api.add(row)
+        assert (await api.by("fiona_t_curious", "GET", "/projects/ABCD-study")).status_code == 404
+        assert (await api.by("fiona_t_curious", "GET", "/projects/NOT-there")).status_code == 404
+        hidden, nothing = [record for record in answered(api.context.store) if record.actor == "curious"]
+    assert (hidden.outcome, hidden.status, hidden.project) == ("refused", 404, "ABCD-study")
+    assert (nothing.outcome, nothing.status, nothing.project) == ("failed", 404, None)
 
 
 @pytest.mark.parametrize("word", PHI)
