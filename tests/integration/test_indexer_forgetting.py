@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from services.audit.handlers import forgotten
+from services.audit.handlers import note
 from services.indexer.clock import Clock
 from services.indexer.forgetting import forget
 from services.indexer.settings import IndexerSettings
@@ -96,10 +96,10 @@ async def test_what_is_due_goes_and_nothing_else(database: Database, store: Stor
 
 async def test_the_audit_has_an_entry_of_each(sqlite: Database) -> None:
     async with sqlite.session() as session:
-        await forgotten(IdentitiesRemoved(studies=("1.1", "1.2"), identities=1, reason="archived"), session, VAULT)
+        await note(IdentitiesRemoved(studies=("1.1", "1.2"), identities=1, reason="archived"), session, VAULT)
     async with sqlite.reading() as session:
         rows = (await session.scalars(select(AuditEntry).order_by(AuditEntry.sequence))).all()
     assert [(row.operation, row.study_instance_uid, row.details) for row in rows] == [
-        ("identity_removed", "1.1", {"reason": "archived"}),
-        ("identity_removed", "1.2", {"reason": "archived"}),
+        ("identity_removed", "1.1", {"identities": 1, "reason": "archived"}),
+        ("identity_removed", "1.2", {"identities": 1, "reason": "archived"}),
     ]
