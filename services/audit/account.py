@@ -41,6 +41,9 @@ LEFT_OUT: Final[Mapping[str, str]] = {
 }
 """The other events, and why nothing is recorded of them."""
 
+SHORT: Final = (str, int, dict)
+"""Texts, counts, and counts by kind; a list is of what other entries tell one by one."""
+
 COLUMNS: Final = {"study_instance_uid": "study_instance_uid", "project": "project", "participant": "participant"}
 """Fields of events that have a column of their own."""
 
@@ -57,7 +60,7 @@ def records_of(event: Event, correlation: str) -> list[Record]:
             actor_kind="service",
             operation=told.operation,
             outcome=told.outcome,
-            details={name: value for name, value in fields.items() if isinstance(value, str | int) and value != ""},
+            details={name: value for name, value in fields.items() if isinstance(value, SHORT) and value != ""},
             correlation=correlation,
             **(whose | {"study_instance_uid": study}),
         )

@@ -43,6 +43,7 @@ BY_OPERATION: Final[Mapping[str, Kind]] = {
     "series_anonymized": Kind.BEGIN,
     "series_delivered": Kind.SENT,
     "transfer_completed": Kind.EXPORT,
+    "study_forgotten": Kind.DELETED,
     "identity_removed": Kind.PATIENT_REMOVED,
     "store_instances": Kind.IMPORT,
     "store_study_instances": Kind.IMPORT,
@@ -94,12 +95,12 @@ def kind_of(entry: AuditEntry, study: str | None) -> Kind:
         return told
     if study is not None:
         return Kind.ACCESSED
-    return Kind.QUERY if ACTIONS.get(entry.method, "R") == "R" else Kind.ALERT
+    return Kind.QUERY if ACTIONS.get(entry.method, "U") == "R" else Kind.ALERT
 
 
 def action_of(kind: Kind, entry: AuditEntry) -> str:
     """EventActionCode."""
-    return kind.value[1] or ACTIONS.get(entry.method, "R")
+    return kind.value[1] or ACTIONS.get(entry.method, "U")
 
 
 def type_of(kind: Kind, entry: AuditEntry) -> Code | None:
