@@ -54,6 +54,12 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.TransferCompleted,
         events.TransferFailed,
         events.IdentitiesRemoved,
+        events.ProjectMoved,
+        events.ProjectReminded,
+        events.ProjectExported,
+        events.ProjectAnonymised,
+        events.StudyUnlinked,
+        events.StudyForgotten,
     ),
 }
 

@@ -25,6 +25,12 @@ TOLD: Final[Mapping[type[Event], Told]] = {
     events.SeriesDelivered: Told("sender", "series_delivered"),
     events.TransferCompleted: Told("sender", "transfer_completed"),
     events.TransferFailed: Told("sender", "transfer_failed", "failed"),
+    events.ProjectMoved: Told("registry", "project_moved"),
+    events.ProjectReminded: Told("registry", "project_reminded"),
+    events.ProjectExported: Told("registry", "project_exported"),
+    events.ProjectAnonymised: Told("registry", "project_anonymised"),
+    events.StudyUnlinked: Told("registry", "study_unlinked"),
+    events.StudyForgotten: Told("registry", "study_forgotten"),
     events.IdentitiesRemoved: Told("indexer", "identity_removed"),
 }
 """What the gateway does with patients' data by itself. What a person asked for is recorded when they ask."""
@@ -37,6 +43,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "transfer.requested.v1": "series_anonymized tells of it",
     "delivery.requested.v1": "series_delivered tells of it",
     "quarantine.reviewed.v1": "a person asked for it",
+    "project.confirmed.v1": "a person asked for it",
     "redcap.comparison.requested.v1": "a person asked for it",
 }
 """The other events, and why nothing is recorded of them."""
