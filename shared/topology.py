@@ -60,6 +60,10 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.ProjectAnonymised,
         events.StudyUnlinked,
         events.StudyForgotten,
+        events.AssignmentEnded,
+        events.WithdrawalAnswered,
+        events.ParticipantWithdrawn,
+        events.RemovalAnswered,
     ),
 }
 

@@ -31,6 +31,10 @@ TOLD: Final[Mapping[type[Event], Told]] = {
     events.ProjectAnonymised: Told("registry", "project_anonymised"),
     events.StudyUnlinked: Told("registry", "study_unlinked"),
     events.StudyForgotten: Told("registry", "study_forgotten"),
+    events.AssignmentEnded: Told("router", "assignment_ended"),
+    events.WithdrawalAnswered: Told("sender", "withdrawal_answered"),
+    events.ParticipantWithdrawn: Told("api", "participant_withdrawn"),
+    events.RemovalAnswered: Told("gateway", "removal_answered"),
     events.IdentitiesRemoved: Told("indexer", "identity_removed"),
 }
 """What the gateway does with patients' data by itself. What a person asked for is recorded when they ask."""
@@ -44,6 +48,12 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "delivery.requested.v1": "series_delivered tells of it",
     "quarantine.reviewed.v1": "a person asked for it",
     "project.confirmed.v1": "a person asked for it",
+    "resend.requested.v1": "a person asked for it",
+    "assignment.corrected.v1": "a person asked for it",
+    "transfer.cancelled.v1": "a person asked for it",
+    "withdrawal.requested.v1": "withdrawal_answered tells of it",
+    "withdrawal.confirmed.v1": "a person asked for it",
+    "removal.requested.v1": "removal_answered tells of it",
     "redcap.comparison.requested.v1": "a person asked for it",
 }
 """The other events, and why nothing is recorded of them."""

@@ -25,7 +25,7 @@ from shared.store import Store
 from shared.tables import AuditEntry, CouplingEntry, PatientIdentity, StudyIdentity
 from tests.components.postgres import PostgreSQL
 
-NEED_NONE = ("anonymizer", "sender", "registry", "audit")
+NEED_NONE = ("anonymizer", "sender", "audit")
 KEY = "a master key for tests only"
 
 
