@@ -54,6 +54,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "withdrawal.requested.v1": "withdrawal_answered tells of it",
     "withdrawal.confirmed.v1": "a person asked for it",
     "removal.requested.v1": "removal_answered tells of it",
+    "coupling.changed.v1": "a person asked for it",
+    "study.coupled.v1": "a person asked for it",
     "redcap.comparison.requested.v1": "a person asked for it",
 }
 """The other events, and why nothing is recorded of them."""

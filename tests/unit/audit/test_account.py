@@ -13,7 +13,7 @@ GOLDEN = Path(__file__).parents[2] / "contract/golden"
 
 
 def test_every_event_is_told_or_left_out_for_a_reason() -> None:
-    assert {event.name for event in TOLD} | set(LEFT_OUT) == set(EVENTS)
+    assert {event.name for event in TOLD} | set(LEFT_OUT) >= set(EVENTS)
     assert not {event.name for event in TOLD} & set(LEFT_OUT)
     assert set(SUBSCRIPTIONS["audit"]) == set(TOLD)
 
