@@ -52,6 +52,6 @@ class Gatherer:
             if await imaging.withdrawn(session, transfer.project, transfer.participant):
                 return []
             return await imaging.imaging_lines(session, self.store, self.mapping.project, schema, transfer)
-        if owed.final and transfer.state not in incoming.FINAL:
+        if owed.final and transfer.state in incoming.UNDER_WAY:
             raise NotYet
         return [await incoming.transfer_line(session, self.store, self.zone, self.mapping.incoming, transfer)]

@@ -17,11 +17,9 @@ from shared.crypto import Vault
 from shared.store import Store
 from shared.tables import QuarantinedInstance, Series, Study, StudyIdentity, Transfer, TransferPart
 
-FINAL = ("completed", "quarantined", "failed")
+UNDER_WAY = ("requested", "anonymizing", "sending", "verifying")
 UNFINISHED, UNVERIFIED, COMPLETE = "0", "1", "2"
 """The states of an instrument; the original calls a transfer with an error unverified."""
-
-COMPLETENESS = {"completed": COMPLETE, "quarantined": UNVERIFIED, "failed": UNVERIFIED}
 
 
 def hashing(how: str, vault: Vault) -> Callable[[str], str | None]:
@@ -89,7 +87,7 @@ async def transfer_line(session: AsyncSession, store: Store, zone: tzinfo, names
     result = await result_of(session, store, transfer.id)
     seconds = (transfer.finished_at - transfer.requested_at).total_seconds() if transfer.finished_at else None
     error = await errors(session, store, names.errors, transfer)
-    over = transfer.state in FINAL
+    over = transfer.state not in UNDER_WAY
     values = named(
         fields.model_dump(),
         id=transfer.id,
@@ -102,11 +100,18 @@ async def transfer_line(session: AsyncSession, store: Store, zone: tzinfo, names
         mapped_uid=result.study_instance_uid if result is not None else None,
         message=transfer.error if over else None,
         seconds=round(seconds) if seconds is not None else None,
-        complete=COMPLETENESS.get(transfer.state, UNFINISHED),
+        complete=completeness(transfer.state),
     )
     known_by = (fields.project, fields.participant, fields.event, fields.requested)
     keys = (fields.id,) if fields.id is not None else tuple(name for name in known_by if name is not None)
     return Line(transfer.study_instance_uid, names.event, values, names.transfers_instrument, transfer.id, keys)
+
+
+def completeness(state: str) -> str:
+    """A transfer's state as that of its instrument: complete, under way, or ended otherwise."""
+    if state == "completed":
+        return COMPLETE
+    return UNFINISHED if state in UNDER_WAY else UNVERIFIED
 
 
 async def errors(session: AsyncSession, store: Store, codes: Errors, transfer: Transfer) -> frozenset[str]:
