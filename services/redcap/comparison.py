@@ -152,7 +152,9 @@ async def keep(
             await owe(session, target, kind, subjects)
         await unpark(session, target)
     row = await session.get_one(RedcapTarget, target, with_for_update=True)
-    row.compared, row.compared_at = comparison, now()
+    row.compared_at = now()
+    if comparison is not None:
+        row.compared = comparison
     if row.comparison == comparison:
         row.comparison, row.repair = None, False
 

@@ -42,11 +42,7 @@ def rules(rows: Iterable[Item], schema: Schema, columns: RoutingColumns) -> list
     """A rule for each row that names a project and somebody; one without a flag is active."""
     wishes = []
     for row in rows:
-        said = {
-            field: _said(row, schema, column)
-            for field, column in columns.model_dump().items()
-            if column is not None and field not in ("active", "project")
-        }
+        said = _all_said(row, schema, columns, "active", "project")
         values: dict[str, Any] = {field: text or None for field, text in said.items()}
         values["event"] = values.get("event") or "Unknown"
         values["active"] = columns.active is None or str(row.get(columns.active, "")).lower() in TRUE
@@ -60,12 +56,7 @@ def entries(rows: Iterable[Item], schema: Schema, columns: CouplingColumns) -> l
     """An entry for each row that names a project, a participant and a study."""
     wishes = []
     for row in rows:
-        said = {
-            field: _said(row, schema, column)
-            for field, column in columns.model_dump().items()
-            if column is not None and field != "project"
-        }
-        values = {field: text for field, text in said.items() if text}
+        values = {field: text for field, text in _all_said(row, schema, columns, "project").items() if text}
         project = _said(row, schema, columns.project)
         if project and "participant" in values and values.keys() & {"accession_number", "study_instance_uid"}:
             if "study_instance_uid" in values:
@@ -83,6 +74,12 @@ def columns_of(columns: ProjectColumns | RoutingColumns | CouplingColumns) -> li
 
 def _record(row: Item, schema: Schema) -> str:
     return str(row.get(schema.record, ""))
+
+
+def _all_said(row: Item, schema: Schema, columns: RoutingColumns | CouplingColumns, *but: str) -> dict[str, str]:
+    """What the columns of a row say, by the gateway's words for them."""
+    named = {field: column for field, column in columns.model_dump().items() if column is not None and field not in but}
+    return {field: _said(row, schema, column) for field, column in named.items()}
 
 
 def _said(row: Item, schema: Schema, column: str | None) -> str:
