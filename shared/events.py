@@ -237,7 +237,7 @@ class RedcapComparisonRequested(Event):
 
 
 class ProjectMoved(Event):
-    """A project is in another state than before: it takes studies, or does no more."""
+    """A project is in another state than before, or the same one anew: it takes studies, or does no more."""
 
     name: ClassVar[str] = "project.moved.v1"
     project: str

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.registry.clock import Clock
 from services.registry.mailer import Mailer, count_mails
 from services.registry.settings import RegistrySettings
-from services.registry.ticks import archive, ask_for_exports, remind
+from services.registry.ticks import archive, ask_for_exports, begin, remind
 from services.registry.tools import Tools
 from services.registry.worker import Worker
 from shared.service import Context, Service, Tick
@@ -40,6 +40,7 @@ service = Service(
     ticks=(
         Tick(30, count_mails),
         Tick(EVERY, remind),
+        Tick(EVERY, begin),
         Tick(EVERY, archive),
         Tick(EVERY, ask_for_exports),
     ),

@@ -12,8 +12,8 @@ from services.registry.months import REMINDERS, due
 from services.registry.settings import RegistrySettings
 from shared.crypto import Vault
 from shared.database import lock
-from shared.events import Event, ProjectReminded
-from shared.registry.life import ask_for_export, move, note, tell
+from shared.events import Event, ProjectMoved, ProjectReminded
+from shared.registry.life import ask_for_export, move, note, tell, told
 from shared.registry.projects import CLOCK, OPEN
 from shared.tables import Project, ProjectExport
 
@@ -31,9 +31,22 @@ async def remind(session: AsyncSession, vault: Vault, clock: Clock) -> Sequence[
         if ends_on is None or (months := due(ends_on, today)) is None:
             continue
         once = f"{months} months before {ends_on}"
-        if await note(session, project.name, "reminded", f"{once}: PI and data manager", once=once, at=clock.now()):
+        people = len(told(project))
+        if await note(session, project.name, "reminded", f"{once}: {people} people", once=once, at=clock.now()):
             await tell(session, vault, project, *letters.reminder(project, ends_on))
             events.append(ProjectReminded(project=project.name, months=months, ends_on=ends_on))
+    return events
+
+
+async def begin(session: AsyncSession, clock: Clock) -> Sequence[Event]:
+    """Say that a project takes studies from today on: those that came before the approval began are tried again."""
+    begun = select(Project).where(Project.state.in_(OPEN), Project.starts_on <= clock.today())
+    events: list[Event] = []
+    for project in await session.scalars(begun):
+        if project.starts_on is None or project.created_at.astimezone(clock.zone).date() >= project.starts_on:
+            continue
+        if await note(session, project.name, "begun", once=f"begun {project.starts_on}", at=clock.now()):
+            events.append(ProjectMoved(project=project.name, before=project.state, after=project.state))
     return events
 
 

@@ -159,7 +159,7 @@ async def reviewed(event: QuarantineReviewed, session: AsyncSession) -> list[Tra
 
 
 @handlers.on(ProjectMoved)
-async def moved(event: ProjectMoved, session: AsyncSession) -> list[TransferRequested]:
+async def moved(event: ProjectMoved, session: AsyncSession) -> list[Event]:
     """Ask for what has waited for a project that takes studies again."""
     return await ask_for_what_waits(session, event.project) if event.after in OPEN else []
 

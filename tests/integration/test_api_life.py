@@ -229,3 +229,14 @@ async def test_access_is_asked_for_and_decided_once(api: Api) -> None:
     assert (await api.get(path, state="asked")).json()["total"] == 1
     assert kind(await api.post(f"{path}/nothing/grant")) == "unknown-access-request"
     assert kind(await api.post("/projects/nothing/access-requests", {})) == "unknown-project"
+
+
+async def test_a_paused_project_that_goes_on_says_so(api: Api) -> None:
+    await in_project(api)
+    for active in (False, True, True):
+        assert (await api.patch(f"/projects/{NAME}", {"active": active})).json()["active"] is active
+    moved = [event for event in await api.owed() if isinstance(event, ProjectMoved)]
+    assert [(event.before, event.after) for event in moved] == [
+        ("applied", "development"),
+        ("development", "development"),
+    ]

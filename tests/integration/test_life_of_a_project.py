@@ -21,7 +21,7 @@ from services.registry import anonymise
 from services.registry.clock import Clock
 from services.registry.gone import KEPT
 from services.registry.settings import RegistrySettings
-from services.registry.ticks import archive, ask_for_exports, remind
+from services.registry.ticks import archive, ask_for_exports, begin, remind
 from services.registry.tools import Tools
 from services.registry.worker import Worker
 from services.router import handlers as router
@@ -107,6 +107,8 @@ class World:
         for _ in range(2):  # the second round finds nothing to do
             async with self.database.session() as session:
                 said += await remind(session, self.vault, self.clock)
+            async with self.database.session() as session:
+                said += await begin(session, self.clock)
             async with self.database.session() as session:
                 said += await archive(session, self.vault, self.clock, self.settings)
             async with self.database.session() as session:
@@ -371,3 +373,15 @@ async def check_anonymous(world: World, before: dict[str, Any], new: list[Any]) 
     assert transfer is not None
     assert transfer.study_instance_uid == new[0].StudyInstanceUID
     assert await world.on(date(2060, 1, 1)) == [], "it is kept"
+
+
+async def test_a_project_whose_approval_begins_says_so_once(world: World) -> None:
+    await world.api.post("/destinations", {"name": "here", "kind": "folder"})
+    day = date(2040, 3, 1)
+    for name, starts_on in (("EARLY", "2020-01-01"), ("LATE-study", str(day))):
+        answer = await world.api.post("/projects", {"name": name, "destinations": ["here"], "starts_on": starts_on})
+        assert answer.status_code == 201, answer.text
+    await world.tell()
+    assert await world.on(day - timedelta(days=1)) == []
+    assert await world.on(day) == ["project.moved.v1"]
+    assert await world.on(day + timedelta(days=1)) == []

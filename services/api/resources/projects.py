@@ -27,8 +27,11 @@ from services.api.project_fields import (
     check_together,
 )
 from services.api.sight import in_sight
+from shared.bus import Message
 from shared.crypto import Vault
 from shared.database import insert_new
+from shared.events import ProjectMoved
+from shared.ledger import add
 from shared.registry.expressions import fits
 from shared.registry.life import note
 from shared.registry.projects import OPEN, open_for_transfers, today
@@ -228,10 +231,16 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, e
             own = select(func.count()).where(ProjectProfile.project == name)
             if await session.scalar(own):
                 raise Problem("profile-of-its-own", "put the built-in one as its next version")
+        paused = not project.active
         for field, value in wish.given().items():
             setattr(project, field, value)
+        if paused and project.active:
+            moved = ProjectMoved(project=name, before=project.state, after=project.state)
+            await add(session, [Message.of(moved)])
         check_together(vars(project))
-        return edit.made(project_item(project))
+        item = project_item(project)
+    context.relay.wake()
+    return edit.made(item)
 
 
 @router.get("/projects/{name}", summary="One project with its counts", responses=documented("unknown-project") | SHOWN)
