@@ -315,6 +315,17 @@ class StudyUnlinked(Event):
         return self.transfer
 
 
+class ProjectWithdrawn(Event):
+    """All that a project has sent is to leave its destinations, before the project goes from here."""
+
+    name: ClassVar[str] = "project.withdrawn.v1"
+    project: str
+    withdrawal: str
+
+    def key(self) -> str:
+        return self.withdrawal
+
+
 class StudyForgotten(Event):
     """No project holds a study any more: its originals are to go, and with them whose they were."""
 
@@ -480,6 +491,7 @@ EVENTS: dict[str, type[Event]] = {
         ProjectConfirmed,
         ProjectAnonymised,
         StudyUnlinked,
+        ProjectWithdrawn,
         StudyForgotten,
         ResendRequested,
         AssignmentCorrected,

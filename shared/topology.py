@@ -21,6 +21,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.QuarantineReviewed,
         events.ProjectMoved,
         events.StudyUnlinked,
+        events.ProjectWithdrawn,
         events.ResendRequested,
         events.AssignmentCorrected,
         events.TransferCancelled,

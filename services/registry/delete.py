@@ -1,6 +1,6 @@
 """The end of a project, in steps that each leave a consistent rest: whoever takes up after a crash finds what is left.
 
-What lies at destinations is listed to be removed there, then its files here go, then its rows, last its key.
+Destinations are asked to delete, and what they cannot is listed; then files here go, then rows, last the key.
 """
 
 import asyncio
@@ -14,21 +14,24 @@ from sqlalchemy.orm import aliased
 from services.registry import letters
 from services.registry.gone import forget_project, forget_transfers
 from services.registry.tools import Tools
+from shared.bus import Message
 from shared.database import insert_new
-from shared.events import Event, ProjectMoved, StudyForgotten
+from shared.events import Event, ProjectMoved, ProjectWithdrawn, StudyForgotten
+from shared.ledger import add
 from shared.registry import life
 from shared.registry.life import NotNow
 from shared.registry.projects import CLOCK
 from shared.store import Store
 from shared.tables import (
     Assignment,
-    Delivery,
     Project,
     ProjectExport,
     ProjectLeftover,
     ProjectStep,
     ProjectWork,
     Transfer,
+    Withdrawal,
+    WithdrawalPart,
 )
 
 
@@ -39,7 +42,7 @@ async def delete(work: ProjectWork, tools: Tools) -> None:
         transfers = list(await session.scalars(select(Transfer.id).where(Transfer.project == project.name)))
     if project.state != "archived":
         raise NotNow(f"the project is {project.state}")
-    await _list_leftovers(project.name, tools)
+    await _withdrawn(work, tools)
     await asyncio.to_thread(_remove_files, tools.store, project.name, transfers)
     await _step(tools, project.name, "files-removed", f"{len(transfers)} transfers")
     more = True
@@ -62,23 +65,33 @@ async def delete(work: ProjectWork, tools: Tools) -> None:
     await tools.finish(work, finish)
 
 
-async def _list_leftovers(project: str, tools: Tools) -> None:
-    """Which studies lie at which destination: nobody here will know any more."""
+async def _withdrawn(work: ProjectWork, tools: Tools) -> None:
+    """Return when every destination has answered, and what it could not delete is listed; NotNow until then."""
     async with tools.database.session() as session:
-        rows = await session.execute(
-            select(Delivery.destination, Delivery.target_study_instance_uid)
-            .join(Transfer, Transfer.id == Delivery.transfer)
-            .where(Transfer.project == project, Delivery.delivered > 0)
-            .distinct()
-        )
-        found = [
-            {"project": project, "destination": destination, "study_instance_uid": uid, "done_by": "", "done_at": None}
-            for destination, uid in rows
+        withdrawal = await session.get(Withdrawal, work.id)
+        if withdrawal is None:
+            await add(session, [Message.of(ProjectWithdrawn(project=work.project, withdrawal=work.id))])
+            detail = "the destinations are asked to delete"
+            await life.note(session, work.project, "withdrawing", detail, once="withdrawing", at=tools.clock.now())
+    tools.relay.wake()
+    if withdrawal is None:
+        raise NotNow("the destinations are asked to delete")
+    async with tools.database.session() as session:
+        parts = list(await session.scalars(select(WithdrawalPart).where(WithdrawalPart.project == work.project)))
+        if asked := sum(part.state == "asked" for part in parts):
+            raise NotNow(f"{asked} of {len(parts)} transfers have not left their destinations yet")
+        by_hand = {
+            (part.destination, part.target_study_instance_uid)
+            for part in parts
+            if part.state == "by_hand" and part.target_study_instance_uid is not None
+        }
+        left = [
+            {"project": work.project, "destination": destination, "study_instance_uid": uid, "done_by": ""}
+            for destination, uid in sorted(by_hand)
         ]
-        await insert_new(session, ProjectLeftover, found)
-        if found:
-            detail = f"{len(found)} studies are to be removed by hand at their destinations"
-            await life.note(session, project, "left-over", detail, once="left-over", at=tools.clock.now())
+        await insert_new(session, ProjectLeftover, left)
+        detail = f"{len(left)} studies are left to be removed by hand" if left else "nothing is left there"
+        await life.note(session, work.project, "withdrawn", detail, once="withdrawn", at=tools.clock.now())
 
 
 def _remove_files(store: Store, project: str, transfers: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from services.router.reviews import ask_again, quarantined, settle
 from services.router.taking import as_refused, in_force, take, why_not
 from services.router.transfers import MORE_SERIES, left_out, request_missing, state
 from services.router.unlinked import take_over
+from services.router.withdrawals import take_back
 from shared.crypto import Vault
 from shared.database import lock
 from shared.events import (
@@ -17,6 +18,7 @@ from shared.events import (
     Event,
     ParticipantWithdrawn,
     ProjectMoved,
+    ProjectWithdrawn,
     QuarantineReviewed,
     RemovalAnswered,
     ResendRequested,
@@ -32,6 +34,7 @@ from shared.events import (
     TransferRequested,
     WithdrawalAnswered,
     WithdrawalConfirmed,
+    WithdrawalRequested,
 )
 from shared.handlers import Handlers, Reject
 from shared.registry.candidates import candidate_of
@@ -162,6 +165,19 @@ async def reviewed(event: QuarantineReviewed, session: AsyncSession) -> list[Tra
 async def moved(event: ProjectMoved, session: AsyncSession) -> list[Event]:
     """Ask for what has waited for a project that takes studies again."""
     return await ask_for_what_waits(session, event.project) if event.after in OPEN else []
+
+
+@handlers.on(ProjectWithdrawn)
+async def project_withdrawn(event: ProjectWithdrawn, session: AsyncSession) -> list[WithdrawalRequested]:
+    """Take back from its destinations all that a project has sent."""
+    if await session.get(Withdrawal, event.withdrawal) is not None:
+        return []
+    withdrawal = Withdrawal(
+        id=event.withdrawal, kind="end", project=event.project, participant="", state="under_way", requested_at=now()
+    )
+    sent = select(Transfer).where(Transfer.project == event.project, Transfer.state.not_in(STOPPED))
+    transfers = list(await session.scalars(sent.order_by(Transfer.id).with_for_update()))
+    return await take_back(session, withdrawal, transfers)
 
 
 @handlers.on(StudyUnlinked)

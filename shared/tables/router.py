@@ -104,7 +104,7 @@ class Withdrawal(Base):
 
     __tablename__ = "withdrawals"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16), doc="correction, cancel or consent")
+    kind: Mapped[str] = mapped_column(String(16), doc="correction, cancel, consent or end")
     project: Mapped[str] = mapped_column(String(20), index=True)
     participant: Mapped[str] = mapped_column(String(64))
     study_instance_uid: Mapped[str | None] = mapped_column(UID, index=True)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from shared.database import Database
 from shared.events import ProjectConfirmed, ProjectMoved
 from shared.registry.projects import today
-from shared.tables import Mail, Project, ProjectExport, ProjectProfile, ProjectWork
+from shared.tables import Mail, Project, ProjectExport, ProjectLeftover, ProjectProfile, ProjectWork
 from shared.tables.base import now
 from tests.unit.api.support import Api, kind, running
 
@@ -240,3 +240,15 @@ async def test_a_paused_project_that_goes_on_says_so(api: Api) -> None:
         ("applied", "development"),
         ("development", "development"),
     ]
+
+
+async def test_what_is_left_over_is_removed_by_hand(api: Api) -> None:
+    await in_project(api)
+    await api.add(ProjectLeftover(project=NAME, destination="here", study_instance_uid="2.25.7"))
+    gone = {"destination": "here", "study_instance_uid": "2.25.7"}
+    for _ in range(2):
+        assert (await api.post(f"/projects/{NAME}/leftovers/removed", gone)).json()["done_at"]
+    [item] = (await api.get(f"/projects/{NAME}/leftovers")).json()["items"]
+    assert (item["destination"], item["done_by"]) == ("here", "k.olsen")
+    other = gone | {"study_instance_uid": "2.25.8"}
+    assert kind(await api.post(f"/projects/{NAME}/leftovers/removed", other)) == "unknown-leftover"
