@@ -39,6 +39,10 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.TransferCompleted,
         events.TransferFailed,
         events.QuarantineReviewed,
+        events.TransferCancelled,
+        events.WithdrawalAnswered,
+        events.WithdrawalConfirmed,
+        events.RemovalRequested,
         events.RedcapComparisonRequested,
     ),
     "sender": (

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.owed import owe
@@ -11,12 +12,16 @@ from shared.database import Database, insert_new
 from shared.events import (
     QuarantineReviewed,
     RedcapComparisonRequested,
+    RemovalRequested,
     SeriesAnonymized,
     SeriesArrived,
     StudyArrived,
+    TransferCancelled,
     TransferCompleted,
     TransferFailed,
     TransferRequested,
+    WithdrawalAnswered,
+    WithdrawalConfirmed,
 )
 from shared.handlers import Handlers
 from shared.store import Store
@@ -24,7 +29,7 @@ from shared.tables import RedcapResult, RedcapTarget, Transfer
 
 handlers = Handlers()
 SETTLED = 30.0
-"""Seconds after which the router has surely seen a review, too."""
+"""Seconds after which the router has surely seen the same event, too."""
 
 
 @handlers.on(StudyArrived)
@@ -75,8 +80,31 @@ async def failed(event: TransferFailed, session: AsyncSession, tokens: Tokens) -
 @handlers.on(QuarantineReviewed)
 async def reviewed(event: QuarantineReviewed, session: AsyncSession, tokens: Tokens) -> None:
     """A decision may have completed a transfer."""
-    if tokens.has(INCOMING):
-        await owe(session, INCOMING, "transfer", [event.transfer], after=SETTLED)
+    await _changed(session, tokens, event.transfer)
+
+
+@handlers.on(TransferCancelled)
+async def cancelled(event: TransferCancelled, session: AsyncSession, tokens: Tokens) -> None:
+    """Nobody wants the transfer any more."""
+    await _changed(session, tokens, event.transfer)
+
+
+@handlers.on(WithdrawalAnswered)
+async def withdrawn(event: WithdrawalAnswered, session: AsyncSession, tokens: Tokens) -> None:
+    """What a transfer had brought may have left."""
+    await _changed(session, tokens, event.transfer)
+
+
+@handlers.on(WithdrawalConfirmed)
+async def confirmed(event: WithdrawalConfirmed, session: AsyncSession, tokens: Tokens) -> None:
+    """A person has removed it by hand."""
+    await _changed(session, tokens, event.transfer)
+
+
+@handlers.on(RemovalRequested)
+async def remove(event: RemovalRequested, session: AsyncSession) -> None:
+    """Consent was withdrawn: forget how the studies are called where they were sent."""
+    await session.execute(delete(RedcapResult).where(RedcapResult.transfer.in_(event.transfers)))
 
 
 @handlers.on(RedcapComparisonRequested)
@@ -86,6 +114,11 @@ async def comparison(event: RedcapComparisonRequested, session: AsyncSession) ->
     if target is not None and target.configured:
         target.comparison, target.repair = event.comparison, event.repair or target.repair
         target.due_at = None
+
+
+async def _changed(session: AsyncSession, tokens: Tokens, transfer: str) -> None:
+    if tokens.has(INCOMING):
+        await owe(session, INCOMING, "transfer", [transfer], after=SETTLED)
 
 
 async def _ended(session: AsyncSession, tokens: Tokens, identity: str, *, sent: bool) -> None:

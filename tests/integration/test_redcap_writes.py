@@ -19,9 +19,17 @@ from services.redcap.targets import Targets
 from services.redcap.tokens import INCOMING, Tokens
 from shared.crypto import Vault
 from shared.database import Database
-from shared.events import SeriesAnonymized, SeriesArrived, StudyArrived, TransferCompleted, TransferRequested
+from shared.events import (
+    RemovalRequested,
+    SeriesAnonymized,
+    SeriesArrived,
+    StudyArrived,
+    TransferCompleted,
+    TransferRequested,
+    WithdrawalAnswered,
+)
 from shared.store import Store
-from shared.tables import RedcapInstance, RedcapOwed, RedcapTarget, StudyIdentity, Transfer
+from shared.tables import RedcapInstance, RedcapOwed, RedcapResult, RedcapTarget, StudyIdentity, Transfer
 from shared.tables.base import now
 from tests.components.redcap import Form, RedcapServer, text
 from tests.integration.redcap_setting import (
@@ -294,6 +302,29 @@ async def test_what_was_sent_is_kept_for_when_its_files_are_gone(
     await all_paid(rounds)
     image = server.projects[PROJECT_TOKEN].data["ABCD-0017", "event_1_arm_1", "imaging", 1]
     assert (image["img_study_date"], image["img_study_description"]) == ("2025-11-24", "CT")
+
+
+@ON_ONE
+async def test_what_was_withdrawn_has_ended_and_is_forgotten(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    tokens = Tokens(RedcapSettings(url=server.url, incoming_token=INCOMING_TOKEN))
+    answered = WithdrawalAnswered(
+        withdrawal="w1", transfer="t1", destination="research", outcome="withdrawn", instances=4, withdrawn=4
+    )
+    removal = RemovalRequested(withdrawal="w1", project=PROJECT, transfers=("t1",), studies=(STUDY,))
+    async with filled.session() as session:
+        session.add(RedcapResult(transfer="t1", study_instance_uid=SENT))
+        await session.execute(update(Transfer).values(state="withdrawn"))
+        await handlers.withdrawn(answered, session, tokens)
+        await handlers.remove(removal, session)
+        await session.execute(update(RedcapOwed).values(due_at=now()))
+    await all_paid(rounds)
+    assert server.projects[INCOMING_TOKEN].data[STUDY, "", "transfers", 1]["transfers_complete"] == "1"
+    async with filled.reading() as session:
+        assert await session.get(RedcapResult, "t1") is None
 
 
 @ON_ONE
