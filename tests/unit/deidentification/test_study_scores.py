@@ -68,7 +68,7 @@ def test_research_keeps_what_is_wanted() -> None:
         (lambda data: setattr(data, "Modality", ""), Action.TEXT_NOTNULL),
         (lambda data: setattr(data, "PixelData", bytes(len(data.PixelData))), Action.PIXELS_RETAINED),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_the_scorer_sees_what_is_wrong(spoil: Callable[[object], object], action: Action, tmp_path: Path) -> None:
     """One slice of each result is spoiled by hand: the action that it belongs to loses marks."""
