@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
@@ -15,6 +16,10 @@ from cli.failure import Code, Failure
 
 DEFAULT = "http://127.0.0.1:8080"
 PAGE = 1000
+UNDER_WAY_SECONDS = 30
+BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""What a connection that breaks looks like: the request may have been handled, or not."""
+
 Item = dict[str, Any]
 Answer = TypeVar("Answer")
 
@@ -155,6 +160,26 @@ class Client:
         except ValueError as error:
             raise Failure(f"what answers at {self.base} is no gateway: its answer is not JSON") from error
 
+    def _repeated(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
+        """A request that is harmless to repeat, a POST by its key: when its connection breaks, asked once more."""
+        named = {**(headers or {}), **({"Idempotency-Key": str(uuid4())} if method == "POST" else {})}
+
+        def ask() -> httpx.Response:
+            return self._http.request(method, path, headers=named, **more)
+
+        try:
+            return ask()
+        except BROKEN:
+            answer = ask()
+        for _ in range(UNDER_WAY_SECONDS):
+            if not _is_under_way(answer):
+                break
+            time.sleep(1)
+            answer = ask()
+        return answer
+
     def _send(self, method: str, path: str, params: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:
         given = {key: value for key, value in (params or {}).items() if value is not None}
         answer = self._request(method, path, params=given, **more)
@@ -166,12 +191,19 @@ class Client:
 
     def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
+            if method in ("GET", "POST"):
+                return self._repeated(method, path, **more)
             return self._http.request(method, path, **more)
         except httpx.UnsupportedProtocol as error:
             raise Failure(f"FIONA_API is not an address: {self.base}", Code.USAGE) from error
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Failure(f"no gateway at {self.base} ({reason}); is `fiona up` running?", Code.UNREACHABLE) from error
+
+
+def _is_under_way(answer: httpx.Response) -> bool:
+    """Whether the first request with the same key, whose connection broke, is still being handled."""
+    return answer.status_code == 409 and b"urn:fiona:problem:key-in-use" in answer.content
 
 
 def _content(body: Mapping[str, Any] | None, replaces: str | None = None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from shared.tables import (
     AttributeMark,
     Base,
     CouplingEntry,
+    IdempotentAnswer,
     Mail,
     PatientIdentity,
     Project,
@@ -45,6 +46,7 @@ SEALED: Mapping[type[Base], tuple[str, ...]] = {
     AttributeMark: ("reason",),
     Mail: ("recipient", "subject", "text"),
     Application: ("reason",),
+    IdempotentAnswer: ("answer",),
 }
 """Every encrypted column; beside them there are the files `review/**/*.sealed`."""
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from services.api import etags, problems
+from services.api import etags, idempotency, problems
 from services.api.contract import terms
 from services.api.guard import Guard
 from services.api.people.enforcing import permitted
@@ -27,9 +27,10 @@ DESCRIPTION = """\
 A gateway between clinical imaging and research: what has arrived, to whom it belongs, how far it has come.
 
 Lists take `limit` and `offset`. Every error is a problem (RFC 9457). Searches by identity are POSTs: no name,
-patient id or accession number belongs into a URL. Programs present a bearer token; pages sign in, and say with
-whatever changes something the X-CSRF-Token that the session told them. Beside this there are `/livez`, `/readyz` and
-`/metrics`.
+patient id or accession number belongs into a URL. A POST may carry an `Idempotency-Key`: it is done once, however
+often it is asked. What people edit has an ETag, and changing it says by `If-Match` which version is meant. Programs
+present a bearer token; pages sign in, and say with whatever changes something the X-CSRF-Token that the session told
+them. Beside this there are `/livez`, `/readyz` and `/metrics`.
 """
 EVERYWHERE = (
     *("malformed-request", "not-signed-in", "forbidden", "csrf-token-missing", "cross-site"),
@@ -51,6 +52,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     app.state.terms = terms(settings.contract)
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
+    app.add_middleware(idempotency.Keeper)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Recorder, spool=Spool(context.store))
     return app
@@ -67,10 +69,11 @@ def build() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name,
         responses=problems.documented(*EVERYWHERE),
-        dependencies=[Depends(permitted), Depends(recorded)],
+        dependencies=[Depends(permitted), Depends(recorded), Depends(idempotency.keyed)],
     )
     problems.install(app)
     etags.install(app)
+    idempotency.install(app)
     rest = APIRouter(prefix="/api/v1")
     for router in ROUTERS:
         rest.include_router(router)
@@ -106,4 +109,5 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     schema["security"] = [{name: []} for name in SECURITY]
     for unused in ("HTTPValidationError", "ValidationError"):
         models.pop(unused, None)
+    idempotency.describe(schema)
     return schema

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, Field
 
+from services.api.idempotency import context_for
 from shared.database import DatabaseUnavailable
 from shared.registry.expressions import problem
 from shared.service import Context
@@ -14,14 +15,14 @@ from shared.store import valid_uid
 
 def context_of(request: Request) -> Context:
     """STOW-RS does not ask for it: what it takes goes to the journal, with or without a database."""
-    context: Context = request.app.state.context
+    context = context_for(request)
     if not context.database.migrated:
         raise DatabaseUnavailable("not reached since the start")
     return context
 
 
 Ctx = Annotated[Context, Depends(context_of)]
-"""The process's context."""
+"""The process's context; in a request with an Idempotency-Key, its last transaction waits for the answer."""
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="at most so many items")]
 Offset = Annotated[int, Query(ge=0, le=10_000_000, description="after so many items")]

@@ -158,3 +158,14 @@ class RoutingRule(Base):
     site: Mapped[str] = mapped_column(String(64), default="", doc="data access group of new participants")
     event: Mapped[str] = mapped_column(String(64), default="Unknown")
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class IdempotentAnswer(Base):
+    """What was answered to a request that had an Idempotency-Key; committed with what the request did."""
+
+    __tablename__ = "idempotent_answers"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True, doc="keyed hash, hex: who, operation and key")
+    fingerprint: Mapped[str] = mapped_column(String(64), doc="keyed hash, hex: all that was asked")
+    status: Mapped[int]
+    answer: Mapped[bytes] = mapped_column(LargeBinary, doc="encrypted: head and body, JSON")
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -188,3 +188,31 @@ def test_what_is_replaced_is_named() -> None:
         assert shown == {"version": 3}
         assert gateway.put("/projects/P/profile", {"content": "x", "author": None}, replaces=etag) == {"version": 4}
         assert gateway.post("/accept", {"content": "x"}, replaces=etag) == {"version": 4}
+
+
+def test_a_post_whose_connection_breaks_is_asked_once_more_by_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[str] = []
+    answers: list[httpx.Response | Exception] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["idempotency-key"])
+        said = answers.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    broken = httpx.RemoteProtocolError("Server disconnected without sending a response.")
+    busy = httpx.Response(409, json={"type": "urn:fiona:problem:key-in-use"})
+    with client(handler) as gateway:
+        answers[:] = [broken, busy, httpx.Response(201, json={"id": "x"})]
+        assert gateway.post("/rules", {"project": "P"}) == {"id": "x"}
+        assert len(keys) == 3
+        assert len(set(keys)) == 1
+        answers[:] = [httpx.Response(201, json={})]
+        gateway.post("/rules", {"project": "P"})
+        assert len(set(keys)) == 2, "another request, another key"
+        answers[:] = [broken, broken]
+        with pytest.raises(Failure) as failed:
+            gateway.post("/rules", {"project": "P"})
+    assert failed.value.code is Code.UNREACHABLE
