@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -17,6 +18,9 @@ from cli.failure import Code, Failure
 DEFAULT = "http://127.0.0.1:8080"
 PAGE = 1000
 UNDER_WAY_SECONDS = 30
+SILENCE = 45.0
+"""Seconds after which a stream is broken in which nothing is said: there is a comment every 15."""
+
 BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 """What a connection that breaks looks like: the request may have been handled, or not."""
 
@@ -109,6 +113,16 @@ class Client:
                     file.write(chunk)
         except httpx.TransportError as error:
             raise Failure(f"no gateway at {self.base}, or it stopped answering", Code.UNREACHABLE) from error
+
+    @contextmanager
+    def lines(self, path: str, headers: Mapping[str, str]) -> Iterator[Iterator[str]]:
+        """GET of a stream, line by line as it comes; httpx.TransportError when it breaks."""
+        patience = httpx.Timeout(60, read=SILENCE)
+        with self._http.stream("GET", f"/api/v1{path}", headers=headers, timeout=patience) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise Failure(problem(answer), CODES.get(answer.status_code, Code.FAILED))
+            yield answer.iter_lines()
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, replaces: str | None = None, **params: Any) -> Any:
         """POST below /api/v1; what is None in the body is left out. `replaces`: the ETag of what is replaced."""

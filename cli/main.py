@@ -34,6 +34,7 @@ from cli import (
     transfers,
     up,
     users,
+    watch,
     withdrawals,
 )
 from cli.failure import Failure
@@ -80,6 +81,7 @@ app.add_typer(redcap.app, name="redcap")
 app.add_typer(mails.app, name="mail")
 app.command("status")(status.status)
 app.add_typer(keys.app, name="keys")
+app.command("watch")(watch.watch)
 app.add_typer(configuration.app, name="config")
 app.command("deidentify")(deidentify.deidentify)
 

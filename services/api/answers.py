@@ -2,13 +2,32 @@
 
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+
+def _make_strict(schema: Any) -> None:
+    """Numbers and truth values as JSON has them; dates and the like are strings there and stay what they are."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("bool", "int", "float"):
+            schema["strict"] = True
+        for part in schema.values():
+            _make_strict(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _make_strict(part)
 
 
 class Shape(BaseModel):
-    """A body, asked or answered; never quotes a value when it does not fit."""
+    """A body, asked or answered; takes no 0 for false, and never quotes a value when it does not fit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        _make_strict(schema)
+        return schema
 
 
 T = TypeVar("T", bound=BaseModel)

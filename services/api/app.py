@@ -16,6 +16,8 @@ from services.api.recorder import Recorder, recorded
 from services.api.resources import ROUTERS
 from services.api.settings import ApiSettings
 from services.api.stow import routes as stow
+from services.api.stream import routes as stream
+from services.api.stream.feed import Feed
 from shared.audit import Spool
 from shared.journal import Journal
 from shared.service import Context
@@ -50,6 +52,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     app.state.settings = settings
     app.state.door = Door(settings, Passwords(settings.password_kib, settings.password_rounds))
     app.state.terms = terms(settings.contract)
+    app.state.feed = Feed(context.database, settings)
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
     app.add_middleware(idempotency.Keeper)
@@ -77,6 +80,7 @@ def build() -> FastAPI:
     rest = APIRouter(prefix="/api/v1")
     for router in ROUTERS:
         rest.include_router(router)
+    rest.include_router(stream.router)
     app.include_router(rest)
     app.include_router(stow.router)
 
@@ -110,4 +114,5 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         models.pop(unused, None)
     idempotency.describe(schema)
+    stream.describe(schema)
     return schema

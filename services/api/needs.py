@@ -46,7 +46,7 @@ def _trimmed(text: str) -> str:
     return text
 
 
-Uid = Annotated[str, Field(max_length=64), AfterValidator(_uid)]
+Uid = Annotated[str, Field(max_length=64, json_schema_extra={"pattern": r"^[0-9]+(\.[0-9]+)*$"}), AfterValidator(_uid)]
 """A UID (PS3.5 §9.1)."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

@@ -202,6 +202,7 @@ PERMISSIONS: Final[Mapping[str, Rule]] = {
     "show_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "replay_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "drop_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
+    "watch": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
     "show_counts": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
     # REDCap
     "list_redcap": _may(Where.ANY, READ, *MANAGING, *RUNNING),

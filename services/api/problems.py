@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from services.api.allowed import allowed
 from shared.bus import BusUnavailable
 from shared.database import DatabaseUnavailable
 from shared.log import logger
@@ -101,6 +102,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "invalid-profile": (422, "The profile is not valid"),
     "participant-not-allowed": (422, "The participant does not fit the project's naming pattern"),
     "event-not-allowed": (422, "The project has no such event"),
+    "too-many-streams": (429, "You watch too often at once"),
     "version-required": (428, "Say by If-Match which version is meant"),
     "too-many-attempts": (429, "Too many sign-ins have failed: wait"),
     "internal-error": (500, "Something went wrong here"),
@@ -224,8 +226,11 @@ def from_exception(error: Exception) -> Problem:
 def install(app: FastAPI) -> None:
     """Answer every exception that can be foreseen; the guard around the app takes the rest."""
 
-    async def handle(_: Request, error: Exception) -> Response:
-        return answer(from_exception(error))
+    async def handle(request: Request, error: Exception) -> Response:
+        problem = from_exception(error)
+        if problem.status == 405 and (methods := allowed(app, request.url.path)) is not None:
+            problem.headers["Allow"] = methods
+        return answer(problem)
 
     for kind in (
         Problem, RequestValidationError, HTTPException, DatabaseUnavailable, BusUnavailable, InvalidTag,

@@ -27,7 +27,7 @@ UNRECORDED: Final = frozenset({"livez", "readyz", "metrics", "openapi"})
 IMPERSONAL: Final = frozenset(
     {
         "list_destinations", "list_profiles", "list_rules", "list_transfers", "show_assignment", "show_counts",
-        "show_profile", "show_transfer",
+        "show_profile", "show_transfer", "watch",
     }
 )  # fmt: skip
 """Reads that show no identity, which programs repeat every second: recorded only when they are refused."""
@@ -152,8 +152,16 @@ async def recorded(request: Request) -> None:
     if recording is None:
         return
     route = request.scope.get("route")
-    body = await request.json() if isinstance(route, APIRoute) and fields_of(route) else {}
+    body = await _said(request) if isinstance(route, APIRoute) and fields_of(route) else {}
     try:
         await recording.begin(body if isinstance(body, dict) else {})
     except SpoolUnavailable:
         raise Problem("audit-unavailable") from None
+
+
+async def _said(request: Request) -> Any:
+    """The body; nothing when it is no JSON, which the route will say."""
+    try:
+        return await request.json()
+    except (ValueError, RecursionError):
+        return {}

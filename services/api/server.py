@@ -34,8 +34,9 @@ async def serve(context: Context, ready: Callable[[], None]) -> None:
     listening = bind(settings.host, settings.port)
     journal = await asyncio.to_thread(Journal, context.store, "api")
     publisher = Publisher(journal, context.bus)
+    app = create_app(context, journal, settings)
     config = uvicorn.Config(
-        create_app(context, journal, settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -56,6 +57,7 @@ async def serve(context: Context, ready: Callable[[], None]) -> None:
     try:
         with suppress(asyncio.CancelledError):
             await asyncio.wait([serving, publishing], return_when=asyncio.FIRST_COMPLETED)
+        app.state.feed.end("stopping")
         server.should_exit = True
         await serving
     finally:

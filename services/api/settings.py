@@ -53,6 +53,8 @@ class ApiSettings(FionaSettings):
     )
     body_bytes: int = Field(default=16 * 2**20, gt=0, description="the most of a JSON request's body")
     drain_seconds: float = Field(default=10, ge=0, description="what requests in hand are given at the end")
+    streams: int = Field(default=200, gt=0, description="open streams of changes in this process")
+    streams_per_person: int = Field(default=10, gt=0, description="of them, those of one person")
     stow_requests: int = Field(default=8, gt=0, description="STOW-RS requests at once; more are told to wait")
     stow_request_bytes: int = Field(default=16 * 2**30, gt=0, description="the most of one STOW-RS request")
     stow_part_bytes: int = Field(default=4 * 2**30, gt=0, description="the most of one instance in it")

@@ -13,6 +13,7 @@ from shared.database import Database, DatabaseUnavailable
 from shared.events import Event
 from shared.handlers import Handler, Reject, Retry
 from shared.ledger import Relay, add, claim, seen
+from shared.ledger.changes import done
 from shared.log import logger
 from shared.service.composition import Resources, Service
 
@@ -87,6 +88,7 @@ class Processor:
                 return
             if handler.transactional:
                 produced = await self._call(handler, event, session) or ()
+            await done(session, self._service.name, event)
             await add(session, [Message.of(each, delivery.message) for each in produced])
         if produced:
             self._relay.wake()

@@ -20,7 +20,7 @@ from shared.tables.indexer import (
     Study,
     StudyIdentity,
 )
-from shared.tables.ledger import InboxEntry, OutboxEntry
+from shared.tables.ledger import Change, InboxEntry, OutboxEntry
 from shared.tables.life import (
     AccessRequest,
     Application,
@@ -73,6 +73,7 @@ __all__ = [
     "Base",
     "BegunDelivery",
     "BusMessage",
+    "Change",
     "Contract",
     "Correction",
     "CountedPart",

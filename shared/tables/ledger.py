@@ -1,4 +1,4 @@
-"""Inbox and outbox: written by every service, each its own rows, through shared.ledger only."""
+"""Inbox, outbox and changes: written by every service, each its own rows, through shared.ledger only."""
 
 from datetime import datetime
 
@@ -28,3 +28,16 @@ class OutboxEntry(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(default=now)
     claimed_until: Mapped[datetime | None] = mapped_column(doc="a relay has it in hand until then")
+
+
+class Change(Base):
+    """Something that people look at has changed: which, not what of it; kept for a day."""
+
+    __tablename__ = "changes"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  no number is given twice, whatever was deleted
+    sequence: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    sort: Mapped[str] = mapped_column(String(16), doc="study, assignment, transfer or quarantine")
+    subject: Mapped[str] = mapped_column(String(64), doc="StudyInstanceUID, or the transfer's id")
+    at: Mapped[datetime] = mapped_column(default=now, index=True)

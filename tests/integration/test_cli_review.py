@@ -22,8 +22,9 @@ from shared.store import Store
 from shared.tables import Instance, Transfer, TransferPart
 from tests.integration.test_api_attributes import KVP, kept
 from tests.integration.test_api_quarantine import quarantined
-from tests.integration.test_api_server import make_project, put, served
+from tests.integration.test_api_server import make_project
 from tests.people import MANAGER, TOKEN
+from tests.unit.api.serving import put, served
 from tests.unit.api.support import KEY, assignment, dicom, series_rows, study_rows
 
 PROJECT, STUDY, SERIES = "ABCD-study", "1.2.3", "1.2.3.1"

@@ -124,6 +124,7 @@ async def sign_out(context: Ctx, request: Request, known: Known, response: Respo
     if known.session is not None:
         async with context.database.session() as session:
             await end(session, known.session)
+        request.app.state.feed.end("signed-out", known.actor.name)
     clear_cookie(request, response)
 
 

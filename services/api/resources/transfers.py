@@ -148,7 +148,7 @@ async def list_transfers(
             .offset(offset)
         )
         rows = found.all()
-        sums = await _sums(session, [row.id for row in rows])
+        sums = await sums_of(session, [row.id for row in rows])
     return Page(items=[TransferItem(**_fields(row, sums.get(row.id))) for row in rows], total=total)
 
 
@@ -159,7 +159,7 @@ async def show_transfer(context: Ctx, identity: Identity) -> TransferDetail:
         row = await session.get(Transfer, identity)
         if row is None:
             raise Problem("unknown-transfer")
-        sums = await _sums(session, [identity])
+        sums = await sums_of(session, [identity])
         parts = await session.scalars(
             select(TransferPart)
             .where(TransferPart.transfer == identity)
@@ -173,7 +173,7 @@ async def show_transfer(context: Ctx, identity: Identity) -> TransferDetail:
         )
 
 
-async def _sums(session: AsyncSession, transfers: Sequence[str]) -> dict[str, dict[str, int]]:
+async def sums_of(session: AsyncSession, transfers: Sequence[str]) -> dict[str, dict[str, int]]:
     """The counts of each transfer at the destination that is least far."""
     counted = ("delivered", "refused", "anonymized", "quarantined")
     rows = await session.execute(

@@ -72,6 +72,7 @@ GET /api/v1/rules 200 400 413 422 500 503
 GET /api/v1/rules/{identity} 200 304 404
 GET /api/v1/series/{uid} 200 400 404 413 422 500 503
 GET /api/v1/session 200 400 413 422 500 503
+GET /api/v1/stream 200 429
 GET /api/v1/studies 200 400 413 422 500 503
 GET /api/v1/studies/{uid} 200 400 404 413 422 500 503
 GET /api/v1/studies/{uid}/files 200 400 404 413 422 500 503
@@ -210,7 +211,7 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
     allowed = {
         *("uid", "study", "series", "sop", "identity", "name", "transfer", "review", "version", "project"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),
-        *("if-match", "if-none-match", "idempotency-key", "kind", "scope"),
+        *("if-match", "if-none-match", "idempotency-key", "last-event-id", "kind", "scope"),
         *("correction",),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),
         *("if-match", "if-none-match", "login", "account", "disabled"),
