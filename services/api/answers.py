@@ -1,5 +1,6 @@
 """What all answers share."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
@@ -43,3 +44,12 @@ class Page(Shape, Generic[T]):
 def example(**values: Any) -> ConfigDict:
     """A model's configuration with one example for OpenAPI."""
     return ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra={"examples": [values]})
+
+
+def examples_of(kind: type[BaseModel]) -> Iterator[tuple[str, list[Any]]]:
+    """The examples of all models of a kind, by the models' names."""
+    for model in kind.__subclasses__():
+        extra = model.model_config.get("json_schema_extra")
+        if isinstance(extra, dict) and isinstance(examples := extra.get("examples"), list):
+            yield model.__name__, examples
+        yield from examples_of(model)

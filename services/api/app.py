@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from services.api import etags, idempotency, problems
+from services.api.answers import Shape, examples_of
 from services.api.contract import terms
 from services.api.guard import Guard
 from services.api.people.enforcing import permitted
@@ -98,7 +99,7 @@ def _name(route: APIRoute) -> str:
 
 
 def _schema(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's, with our problems in place of its own error models."""
+    """FastAPI's, with our problems in place of its own error models, and the nulls that it drops from examples."""
     schema = get_openapi(
         title=app.title,
         version=app.version,
@@ -113,6 +114,11 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     schema["security"] = [{name: []} for name in SECURITY]
     for unused in ("HTTPValidationError", "ValidationError"):
         models.pop(unused, None)
+    for name, examples in examples_of(Shape):
+        if name in models:
+            models[name]["examples"] = examples
+    for operation in [each for methods in schema["paths"].values() for each in methods.values()]:
+        problems.also(operation, *EVERYWHERE)
     idempotency.describe(schema)
     stream.describe(schema)
     return schema

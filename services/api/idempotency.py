@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.actor import NOBODY, Who
 from services.api.held import HeldDatabase
-from services.api.problems import MEDIA_TYPE, FieldError, Problem, answer, documented, from_exception, invalid
+from services.api.problems import FieldError, Problem, also, answer, from_exception, invalid
 from shared.crypto import Vault
 from shared.database import DatabaseUnavailable, insert_new, try_lock
 from shared.service import Context
@@ -152,11 +152,7 @@ def describe(schema: dict[str, Any]) -> None:
             continue
         operation = operations["post"]
         operation.setdefault("parameters", []).append(PARAMETER)
-        for status, said in documented(*KINDS).items():
-            there = operation["responses"].setdefault(str(status), said)
-            examples = there["content"][MEDIA_TYPE].setdefault("examples", {})
-            examples |= said["content"][MEDIA_TYPE]["examples"]
-        operation["responses"] = dict(sorted(operation["responses"].items()))
+        also(operation, *KINDS)
 
 
 def _takes_keys(scope: Scope) -> bool:

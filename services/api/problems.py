@@ -258,3 +258,14 @@ def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
         if title not in there["description"]:
             there["description"] += f"; {title}"
     return responses
+
+
+def also(operation: dict[str, Any], *kinds: str) -> None:
+    """Say of an operation in a finished schema that it may answer so, beside what its route says."""
+    responses = operation["responses"]
+    for status, said in documented(*kinds).items():
+        there = responses.setdefault(str(status), said)
+        examples = there["content"][MEDIA_TYPE].setdefault("examples", {})
+        for kind, example in said["content"][MEDIA_TYPE]["examples"].items():
+            examples.setdefault(kind, example)
+    operation["responses"] = dict(sorted(responses.items()))

@@ -38,7 +38,7 @@ def _folder(text: str) -> str:
     return text
 
 
-BuiltIn = Annotated[str, Field(max_length=40), AfterValidator(_built_in)]
+BuiltIn = Annotated[str, Field(max_length=40, json_schema_extra={"enum": sorted(BUILT_IN)}), AfterValidator(_built_in)]
 """The name of a built-in profile."""
 
 Events = Annotated[list[EventName], Field(max_length=200, description="empty: any"), AfterValidator(_each_once)]

@@ -1,13 +1,26 @@
 """The schema: valid, complete, and the one that was agreed on."""
 
+import json
 from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
 
 from services.api.app import build
 
-OTHER = ("application/dicom+json", "application/x-ndjson", "application/zip", "image/png", "text/csv")
+OTHER = (
+    *(
+        "application/dicom+json",
+        "application/x-ndjson",
+        "application/zip",
+        "image/png",
+        "text/csv",
+        "text/event-stream",
+    ),
+)
 """What is answered beside JSON."""
 
 EVERYWHERE = {"400", "401", "403", "413", "422", "500", "503"}
@@ -205,6 +218,34 @@ def test_every_body_has_an_example(schema: dict[str, Any]) -> None:
                 reference = model["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
                 model = models[reference]
             assert "example" in content or model.get("examples"), (name, reference)
+
+
+def test_every_example_fits_its_own_schema(schema: dict[str, Any]) -> None:
+    registry = Registry().with_resource("urn:api", Resource.from_contents(schema, DRAFT202012))
+    wrong = []
+    for name, model in schema["components"]["schemas"].items():
+        validator = OAS31Validator({"$ref": f"urn:api#/components/schemas/{name}"}, registry=registry)
+        for example in model.get("examples", []):
+            wrong += [
+                f"{name}: {'/'.join(map(str, error.path))} {error.message}" for error in validator.iter_errors(example)
+            ]
+    for name, operation in operations(schema):
+        bodies = [*operation["responses"].values(), operation.get("requestBody", {})]
+        for content in [each for body in bodies for each in body.get("content", {}).values()]:
+            schema_here = json.loads(json.dumps(content["schema"]).replace('"#/', '"urn:api#/'))
+            validator = OAS31Validator(schema_here, registry=registry)
+            given = [each["value"] for each in content.get("examples", {}).values()]
+            for example in [*given, *([content["example"]] if "example" in content else [])]:
+                wrong += [f"{name}: {error.message}" for error in validator.iter_errors(example)]
+    assert wrong == []
+
+
+def test_every_operation_documents_what_any_may_answer(schema: dict[str, Any]) -> None:
+    kinds = {"401": "not-signed-in", "403": "forbidden", "422": "invalid-request", "503": "database-unavailable"}
+    for name, operation in operations(schema):
+        for status, kind in kinds.items():
+            examples = operation["responses"][status]["content"]["application/problem+json"]["examples"]
+            assert kind in examples, (name, status)
 
 
 def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:

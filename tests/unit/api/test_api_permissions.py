@@ -13,6 +13,7 @@ from services.api.actor import Actor, ProjectRole, Scope, SystemRole
 from services.api.app import build
 from services.api.people.enforcing import NOT_THERE
 from services.api.permissions import PERMISSIONS, Rule, Where, projects_of
+from services.api.stream import watcher
 from shared.database import Database
 from shared.tables import Correction, QuarantineReview, RoutingRule, Transfer
 from tests.people import person
@@ -62,6 +63,12 @@ def expected(rule: Rule, asking: Asking) -> str:
     if asking.role not in rule.roles or (asking.place and rule.where is Where.GATEWAY):
         return "forbidden"
     return NOT_THERE.get(rule.where, "") if asking.place == ELSEWHERE else ""
+
+
+@pytest.fixture(autouse=True)
+def streams_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is streamed is read to its end here."""
+    monkeypatch.setattr(watcher, "LASTS", 0.0)
 
 
 @pytest.fixture
