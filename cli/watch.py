@@ -20,6 +20,7 @@ LINES: Final[dict[str, Callable[[Item], str]]] = {
     "assignment": lambda it: (
         f"{it['study_instance_uid']}: {it['project']} "
         + (f"refused, {it['refused']}" if it["refused"] else f"{it['participant']} {it['event']}")
+        + (", ended" if it["ended"] else "")
     ),
     "transfer": lambda it: (
         f"{it['id']}: {it['project']} {it['participant']} {it['event']} {it['state']} | instances {it['instances']}, "

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
+from services.api.paging import note
+
 
 def _make_strict(schema: Any) -> None:
     """Numbers and truth values as JSON has them; dates and the like are strings there and stay what they are."""
@@ -39,6 +41,9 @@ class Page(Shape, Generic[T]):
 
     items: list[T]
     total: Annotated[int, Field(description="of the whole list")]
+
+    def model_post_init(self, _: Any) -> None:
+        note(self.total)
 
 
 def example(**values: Any) -> ConfigDict:

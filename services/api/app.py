@@ -10,6 +10,7 @@ from services.api import etags, idempotency, problems
 from services.api.answers import Shape, examples_of
 from services.api.contract import terms
 from services.api.guard import Guard
+from services.api.paging import Paging
 from services.api.people.enforcing import permitted
 from services.api.people.passwords import Passwords
 from services.api.people.signing_in import Door
@@ -56,6 +57,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     app.state.feed = Feed(context.database, settings)
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
+    app.add_middleware(Paging)
     app.add_middleware(idempotency.Keeper)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Recorder, spool=Spool(context.store))

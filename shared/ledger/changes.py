@@ -27,6 +27,8 @@ LEAVING: Final[Mapping[str, Told]] = {
     events.SeriesArrived.name: STUDY,
     events.StudyArrived.name: STUDY,
     events.TransferRequested.name: TRANSFER,
+    events.AssignmentEnded.name: ASSIGNMENT,
+    events.WithdrawalRequested.name: TRANSFER,
 }
 """Events that say, as they leave, what their service has just written."""
 
@@ -38,6 +40,10 @@ DONE: Final[Mapping[tuple[str, type[events.Event]], Told]] = {
     ("router", events.TransferCompleted): QUARANTINE,
     ("router", events.TransferFailed): TRANSFER,
     ("router", events.QuarantineReviewed): QUARANTINE,
+    ("router", events.AssignmentCorrected): ASSIGNMENT,
+    ("router", events.TransferCancelled): TRANSFER,
+    ("router", events.WithdrawalAnswered): TRANSFER,
+    ("router", events.WithdrawalConfirmed): TRANSFER,
 }
 """Events that have changed something once a service has handled them."""
 

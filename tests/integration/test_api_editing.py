@@ -125,3 +125,15 @@ async def test_a_destination_goes_when_nobody_needs_it(api: Api) -> None:
     assert kind(await api.delete("/destinations/here")) == "unknown-destination"
     wish = {"destinations": ["here"]}
     assert kind(await api.patch(f"/projects/{PROJECT}", wish)) == "invalid-request"
+
+
+async def test_a_list_says_how_it_goes_on(api: Api) -> None:
+    for _ in range(3):
+        await rule(api)
+    middle = await api.get("/rules", project=PROJECT, limit=1, offset=1)
+    path = f"/api/v1/rules?project={PROJECT}&limit=1&offset="
+    assert middle.headers["link"] == f'<{path}2>; rel="next", <{path}0>; rel="prev"'
+    assert middle.links["next"]["url"] == f"{path}2"
+    assert (await api.get("/rules", project=PROJECT, limit=2, offset=1)).headers["link"].count("rel") == 1
+    assert "link" not in (await api.get("/rules")).headers
+    assert "link" not in (await api.get(f"/projects/{PROJECT}")).headers

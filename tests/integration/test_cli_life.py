@@ -13,9 +13,9 @@ from cli.failure import Code
 from services.api.service import service as api_service
 from services.registry.service import service as registry_service
 from shared.log import configure
-from tests.integration.test_api_server import served
 from tests.integration.test_cli_review import Fiona
 from tests.people import TOKEN
+from tests.unit.api.serving import served
 
 NAME = "ABCD-study"
 WISH = f"""

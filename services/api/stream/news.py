@@ -65,7 +65,9 @@ async def _studies(session: AsyncSession, sequences: dict[str, int]) -> list[New
     rows = await session.scalars(select(Study).where(Study.study_instance_uid.in_(sequences)))
     in_force = await session.execute(
         select(Assignment.study_instance_uid, Assignment.project).where(
-            Assignment.study_instance_uid.in_(sequences), Assignment.refused.is_(None)
+            Assignment.study_instance_uid.in_(sequences),
+            Assignment.refused.is_(None),
+            Assignment.ended_at.is_(None),
         )
     )
     projects: dict[str, set[str]] = {}
@@ -96,7 +98,7 @@ async def _assignments(session: AsyncSession, sequences: dict[str, int]) -> list
         News(
             sequences[row.study_instance_uid],
             "assignment",
-            {name: getattr(row, name) for name in columns},
+            {name: getattr(row, name) for name in columns} | {"ended": row.ended_at is not None},
             frozenset({row.project}),
             sites.get((row.project, row.participant), ""),
         )

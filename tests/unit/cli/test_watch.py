@@ -69,6 +69,7 @@ def test_what_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         "participant": "X1",
         "event": "e",
         "refused": None,
+        "ended": False,
     }
     said = [
         ("study", study),
