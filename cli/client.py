@@ -24,6 +24,7 @@ SILENCE = 45.0
 BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 """What a connection that breaks looks like: the request may have been handled, or not."""
 
+UPLOAD_SECONDS = 900
 Item = dict[str, Any]
 Answer = TypeVar("Answer")
 
@@ -92,7 +93,7 @@ class Client:
     def download(self, path: str, to: Path, **params: Any) -> int:
         """GET of what may be long, into a new file; its size. What was not whole is not left behind."""
         try:
-            with to.open("xb") as file:
+            with open(to, "xb", opener=_for_me_only) as file:
                 try:
                     self._stream(path, params, file)
                 except BaseException:
@@ -124,9 +125,29 @@ class Client:
                 raise Failure(problem(answer), CODES.get(answer.status_code, Code.FAILED))
             yield answer.iter_lines()
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, replaces: str | None = None, **params: Any) -> Any:
-        """POST below /api/v1; what is None in the body is left out. `replaces`: the ETag of what is replaced."""
-        return self._json(self._send("POST", f"/api/v1{path}", params=params, **_content(body, replaces)))
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        replaces: str | None = None,
+        null: Sequence[str] = (),
+        **params: Any,
+    ) -> Any:
+        """POST below /api/v1; what is None in the body is left out, but for what `null` names.
+
+        `replaces`: the ETag of what is replaced.
+        """
+        content = _content(body, replaces)
+        content["json"] |= dict.fromkeys(null)
+        return self._json(self._send("POST", f"/api/v1{path}", params=params, **content))
+
+    def upload(self, path: str, file: bytes, **params: Any) -> Any:
+        """POST of a CSV file, which may take its time."""
+        headers = {"Content-Type": "text/csv"}
+        sent = self._send(
+            "POST", f"/api/v1{path}", params=params, content=file, headers=headers, timeout=UPLOAD_SECONDS
+        )
+        return self._json(sent)
 
     def put(self, path: str, body: Mapping[str, Any], replaces: str | None = None) -> Any:
         """PUT below /api/v1."""
@@ -142,9 +163,9 @@ class Client:
         content["json"] |= dict.fromkeys(null)
         return self._json(self._send("PATCH", f"/api/v1{path}", **content))
 
-    def delete(self, path: str) -> None:
-        """DELETE below /api/v1, whatever it is by now."""
-        self._send("DELETE", f"/api/v1{path}", headers={"If-Match": "*"})
+    def delete(self, path: str) -> Any:
+        """DELETE below /api/v1, whatever it is by now; what it answers, if anything."""
+        return self._json(self._send("DELETE", f"/api/v1{path}", headers={"If-Match": "*"}))
 
     def items(self, path: str, /, body: Mapping[str, Any] | None = None, **params: Any) -> Iterator[Item]:
         """Every item of a list, page by page; with a body it is a search (POST)."""
@@ -218,6 +239,11 @@ class Client:
 def _is_under_way(answer: httpx.Response) -> bool:
     """Whether the first request with the same key, whose connection broke, is still being handled."""
     return answer.status_code == 409 and b"urn:fiona:problem:key-in-use" in answer.content
+
+
+def _for_me_only(path: str, flags: int) -> int:
+    """What the gateway tells may name people."""
+    return os.open(path, flags, 0o600)
 
 
 def _content(body: Mapping[str, Any] | None, replaces: str | None = None) -> dict[str, Any]:

@@ -469,6 +469,29 @@ class RemovalAnswered(Event):
         return f"{self.withdrawal}:{self.service}"
 
 
+class CouplingChanged(Event):
+    """A project's coupling list says something new: studies that are here already may be meant."""
+
+    name: ClassVar[str] = "coupling.changed.v1"
+    project: str
+    upload: str = Field(description="the addition to the list")
+    after: str = Field(description="the entry up to which it has been looked at; empty: from the first")
+
+    def key(self) -> str:
+        return f"{self.upload}:{self.after}"
+
+
+class StudyCoupled(Event):
+    """A study that has arrived before is named by a coupling entry that is newer than it."""
+
+    name: ClassVar[str] = "study.coupled.v1"
+    study_instance_uid: str
+    upload: str = Field(description="the addition to a coupling list that names it")
+
+    def key(self) -> str:
+        return f"{self.upload}:{self.study_instance_uid}"
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -504,5 +527,7 @@ EVENTS: dict[str, type[Event]] = {
         RemovalRequested,
         RemovalAnswered,
         IdentitiesRemoved,
+        CouplingChanged,
+        StudyCoupled,
     )
 }

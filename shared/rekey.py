@@ -41,7 +41,7 @@ SEALED: Mapping[type[Base], tuple[str, ...]] = {
     Project: ("encrypted_key",),
     PatientIdentity: ("patient_id", "patient_name"),
     StudyIdentity: ("accession_number", "details"),
-    CouplingEntry: ("accession_number",),
+    CouplingEntry: ("accession_number", "patient_id"),
     QuarantineReview: ("reason",),
     AttributeMark: ("reason",),
     Mail: ("recipient", "subject", "text"),

@@ -29,6 +29,8 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.WithdrawalConfirmed,
         events.ParticipantWithdrawn,
         events.RemovalAnswered,
+        events.CouplingChanged,
+        events.StudyCoupled,
     ),
     "anonymizer": (events.TransferRequested, events.RemovalRequested),
     "redcap": (

@@ -1,5 +1,6 @@
 """The application: routers, error answers, health pages, and the guard around it all."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -55,6 +56,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     app.state.door = Door(settings, Passwords(settings.password_kib, settings.password_rounds))
     app.state.terms = terms(settings.contract)
     app.state.feed = Feed(context.database, settings)
+    app.state.coupling_turns = asyncio.Semaphore(settings.coupling_lists)
     app.state.intake = stow.Intake(journal, settings)
     app.router.routes.extend(health_routes(context.health))
     app.add_middleware(Paging)

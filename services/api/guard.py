@@ -18,6 +18,8 @@ log = logger("api")
 METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 STREAMED = "/dicomweb/"
 """Below it bodies are measured by whoever streams them."""
+LISTS = "/coupling/csv"
+"""What ends so takes coupling lists, which are longer than other bodies."""
 
 
 class Guard:
@@ -66,27 +68,32 @@ class Guard:
         if headers.get("sec-fetch-site") == "cross-site":
             raise Problem("cross-site")
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._settings.body_bytes and not scope["path"].startswith(STREAMED):
-            raise self._too_large()
+        if length.isdecimal() and int(length) > self._most(scope) and not scope["path"].startswith(STREAMED):
+            raise _too_large(self._most(scope))
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         """The body, as long as it is not too large (a chunked one says so only by being so)."""
         if scope["path"].startswith(STREAMED):
             return receive
-        size = 0
+        size, most = 0, self._most(scope)
 
         async def receiving() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._settings.body_bytes:
-                raise self._too_large()
+            if size > most:
+                raise _too_large(most)
             return message
 
         return receiving
 
-    def _too_large(self) -> Problem:
-        return Problem("too-large", f"a body has at most {self._settings.body_bytes} bytes")
+    def _most(self, scope: Scope) -> int:
+        """Bytes of a body."""
+        return self._settings.coupling_bytes if scope["path"].endswith(LISTS) else self._settings.body_bytes
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("too-large", f"a body has at most {most} bytes")
 
 
 def _route(scope: Scope) -> str:

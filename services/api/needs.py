@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, Field
 
 from services.api.idempotency import context_for
+from services.api.settings import ApiSettings
 from shared.database import DatabaseUnavailable
 from shared.registry.expressions import problem
 from shared.service import Context
@@ -23,6 +24,15 @@ def context_of(request: Request) -> Context:
 
 Ctx = Annotated[Context, Depends(context_of)]
 """The process's context; in a request with an Idempotency-Key, its last transaction waits for the answer."""
+
+
+def _settings(request: Request) -> ApiSettings:
+    settings: ApiSettings = request.app.state.settings
+    return settings
+
+
+Setting = Annotated[ApiSettings, Depends(_settings)]
+"""The api's own settings."""
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="at most so many items")]
 Offset = Annotated[int, Query(ge=0, le=10_000_000, description="after so many items")]

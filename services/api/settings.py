@@ -52,6 +52,17 @@ class ApiSettings(FionaSettings):
         default=None, description="what applicants agree to (Markdown); by default the text that is shipped"
     )
     body_bytes: int = Field(default=16 * 2**20, gt=0, description="the most of a JSON request's body")
+    coupling_bytes: int = Field(default=64 * 2**20, gt=0, description="the most of an uploaded coupling list")
+    coupling_lists: int = Field(default=2, gt=0, description="coupling lists worked on at once; more wait")
+    coupling_days: float | None = Field(
+        default=14,
+        gt=0,
+        le=36500,
+        description="how long coupling entries are in force, unless an upload says otherwise",
+    )
+    coupling_grace_days: float = Field(
+        default=30, ge=0, description="how long an expired coupling entry is kept before it is removed"
+    )
     drain_seconds: float = Field(default=10, ge=0, description="what requests in hand are given at the end")
     streams: int = Field(default=200, gt=0, description="open streams of changes in this process")
     streams_per_person: int = Field(default=10, gt=0, description="of them, those of one person")

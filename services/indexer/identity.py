@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.indexer import metrics
@@ -10,9 +11,11 @@ from services.indexer.image import Identity, Image
 from shared.crypto import Vault
 from shared.database import insert_new
 from shared.log import logger
+from shared.registry.coupling import patient_id_key
 from shared.tables import Patient, PatientIdentity, Study, StudyIdentity
 
 log = logger("indexer")
+HASHED_AT_ONCE = 1000
 
 
 def patient_key(vault: Vault, identity: Identity, study_uid: str) -> str:
@@ -21,6 +24,11 @@ def patient_key(vault: Vault, identity: Identity, study_uid: str) -> str:
     if identity.patient_id:
         return vault.hash("patient", identity.patient_id, identity.issuer)
     return vault.hash("patient", "", identity.issuer, study_uid)
+
+
+def patient_id_hash(vault: Vault, patient_id: str) -> str:
+    """What a patient is searched by, whoever issued the PatientID; empty when there is none."""
+    return patient_id_key(vault, patient_id) if patient_id.strip() else ""
 
 
 async def keep_identity(session: AsyncSession, study_uid: str, image: Image, vault: Vault, now: datetime) -> str:
@@ -49,6 +57,7 @@ async def keep_identity(session: AsyncSession, study_uid: str, image: Image, vau
             {
                 "id": patient,
                 "patient_id": vault.encrypt(identity.patient_id),
+                "patient_id_hash": patient_id_hash(vault, identity.patient_id),
                 "patient_name": vault.encrypt(identity.patient_name),
             }
         ],
@@ -63,3 +72,10 @@ async def keep_identity(session: AsyncSession, study_uid: str, image: Image, vau
         known = await session.get_one(StudyIdentity, study_uid)
         known.accession_number, known.details = row["accession_number"], row["details"]
     return patient
+
+
+async def hash_patient_ids(session: AsyncSession, vault: Vault) -> None:
+    """Give identities of a time before `patient_id_hash` theirs, some at a time."""
+    unhashed = select(PatientIdentity).where(PatientIdentity.patient_id_hash.is_(None)).limit(HASHED_AT_ONCE)
+    for row in (await session.scalars(unhashed)).all():
+        row.patient_id_hash = patient_id_hash(vault, vault.decrypt(row.patient_id))

@@ -8,6 +8,7 @@ from typing import Any
 from services.indexer.clock import Clock
 from services.indexer.forgetting import forget
 from services.indexer.handlers import handlers
+from services.indexer.identity import hash_patient_ids
 from services.indexer.image import Reader
 from services.indexer.rules import load
 from services.indexer.settings import IndexerSettings
@@ -28,4 +29,9 @@ async def open_resources(context: Context) -> AsyncIterator[dict[type, Any]]:
         }
 
 
-service = Service(name="indexer", handlers=handlers, ticks=(Tick(1.0, arrive), Tick(60.0, forget)), open=open_resources)
+service = Service(
+    name="indexer",
+    handlers=handlers,
+    ticks=(Tick(1.0, arrive), Tick(10.0, hash_patient_ids), Tick(60.0, forget)),
+    open=open_resources,
+)

@@ -1,9 +1,10 @@
 """What the router does when something has arrived, was assigned, or has come further on its way."""
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router import consent, corrections, withdrawals
+from services.router.coupling import entries_for, look_again, of_patient
 from services.router.reopened import ask_for_what_waits
 from services.router.resends import send_again
 from services.router.reviews import ask_again, quarantined, settle
@@ -15,6 +16,7 @@ from shared.crypto import Vault
 from shared.database import lock
 from shared.events import (
     AssignmentCorrected,
+    CouplingChanged,
     Event,
     ParticipantWithdrawn,
     ProjectMoved,
@@ -27,6 +29,7 @@ from shared.events import (
     SeriesDelivered,
     StudyArrived,
     StudyAssigned,
+    StudyCoupled,
     StudyUnlinked,
     TransferCancelled,
     TransferCompleted,
@@ -49,7 +52,6 @@ from shared.registry.projects import OPEN
 from shared.store import Store
 from shared.tables import (
     Assignment,
-    CouplingEntry,
     Project,
     RoutingRule,
     Transfer,
@@ -79,11 +81,8 @@ async def match(event: StudyArrived, session: AsyncSession, vault: Vault, store:
     candidate = await candidate_of(session, vault, store, event.study_instance_uid, rules)
     if candidate is None:
         return []
-    names = [CouplingEntry.study_instance_uid == candidate.study_instance_uid]
-    if candidate.accession_hash:
-        names.append(CouplingEntry.accession_hash == candidate.accession_hash)
-    valid = or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
-    entries = await session.scalars(select(CouplingEntry).where(or_(*names), valid))
+    candidate = await of_patient(session, vault, candidate)
+    entries = await entries_for(session, candidate)
     of_aet = await session.scalars(select(Project).where(Project.auto_id_aet == candidate.called_aet))
     claims = first_per_project(
         [*coupling_claims(candidate, entries), *rule_claims(candidate, rules), *aet_claims(candidate, of_aet)]
@@ -92,6 +91,19 @@ async def match(event: StudyArrived, session: AsyncSession, vault: Vault, store:
         await take(session, event.study_instance_uid, claim, candidate=candidate, vault=vault) for claim in claims
     ]
     return [request for requests in requested for request in requests]
+
+
+@handlers.on(CouplingChanged)
+async def relisted(event: CouplingChanged, session: AsyncSession) -> list[Event]:
+    """Have studies looked at that came before the list, some entries at a time."""
+    return await look_again(session, event)
+
+
+@handlers.on(StudyCoupled)
+async def coupled(event: StudyCoupled, session: AsyncSession, vault: Vault, store: Store) -> list[TransferRequested]:
+    """A study that came before its coupling entry is matched like one that comes after it."""
+    arrived = StudyArrived(study_instance_uid=event.study_instance_uid, series=0, instances=0)
+    return await match(arrived, session, vault, store)
 
 
 @handlers.on(SeriesArrived)

@@ -75,7 +75,11 @@ async def why_not(
     if there is not None:
         return "assigned to another participant or event already"
     project = await session.get(Project, claim.project)
-    return refusal(claim, project, candidate.person if candidate else None) or await _withdrawn(session, claim)
+    return (
+        claim.refused
+        or refusal(claim, project, candidate.person if candidate else None)
+        or await _withdrawn(session, claim)
+    )
 
 
 def as_refused(study_uid: str, claim: Claim, why: str, identity: str | None = None) -> Assignment:

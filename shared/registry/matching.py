@@ -21,6 +21,12 @@ class Candidate:
     patient_name: str
     accession_number: str = ""
     birth_date: str = ""
+    patient: str | None = None
+    """As `patients.id`: of PatientID and issuer."""
+    patient_id_hash: str | None = None
+    """Of the PatientID alone."""
+    issuers: int = 0
+    """How many have given out that PatientID."""
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """By attribute path, the values of all series: of those paths that rules name."""
 
@@ -43,6 +49,8 @@ class Claim:
     reason: str
     auto: bool = False
     site: str = ""
+    refused: str | None = None
+    """Why nobody can go by it."""
 
     @property
     def origin(self) -> str:
@@ -98,15 +106,36 @@ def _conditions(rule: RoutingRule, candidate: Candidate) -> dict[str, bool]:
 
 
 def coupling_claims(candidate: Candidate, entries: Iterable[CouplingEntry]) -> list[Claim]:
-    """What coupling entries say: those that name the study itself before those that name its accession number."""
-    fitting = [
-        entry
-        for entry in entries
-        if entry.study_instance_uid == candidate.study_instance_uid
-        or (entry.accession_hash is not None and entry.accession_hash == candidate.accession_hash)
-    ]
-    fitting.sort(key=lambda entry: (entry.study_instance_uid is None, entry.created_at, entry.id))
-    return [Claim(entry.project, entry.participant, entry.event, f"coupling {entry.id}") for entry in fitting]
+    """What coupling entries say: first those that name the study itself, then its accession number, then its patient.
+
+    Entries of a project that are equally exact and say different things are refused, and so is one that names
+    something else of the study wrongly, or a PatientID that several have given out: nothing is guessed.
+    """
+    exact = (candidate.study_instance_uid, candidate.accession_hash, candidate.patient, candidate.patient_id_hash)
+    ranks = {key: min(rank, 2) for rank, key in reversed(list(enumerate(exact))) if key}
+    fitting = sorted(
+        (entry for entry in entries if entry.key in ranks),
+        key=lambda entry: (ranks[entry.key], entry.created_at, entry.id),
+    )
+    claims = []
+    for entry in fitting:
+        equals = [other for other in fitting if other.project == entry.project and ranks[other.key] == ranks[entry.key]]
+        why = _contradiction(candidate, entry)
+        if any((other.participant, other.event) != (entry.participant, entry.event) for other in equals):
+            why = "entries of the coupling list contradict one another"
+        claims.append(Claim(entry.project, entry.participant, entry.event, f"coupling {entry.id}", refused=why))
+    return claims
+
+
+def _contradiction(candidate: Candidate, entry: CouplingEntry) -> str | None:
+    """What an entry that names the study says of it that is not so; None: nothing."""
+    if entry.accession_hash not in (None, candidate.accession_hash):
+        return "the study has another accession number than the coupling list says"
+    if entry.patient_hash not in (None, candidate.patient, candidate.patient_id_hash):
+        return "the study is of another patient than the coupling list says"
+    if entry.key == candidate.patient_id_hash and candidate.issuers > 1:
+        return "several issuers have given out this PatientID: the coupling list has to say whose it is"
+    return None
 
 
 def rule_claims(candidate: Candidate, rules: Iterable[RoutingRule]) -> list[Claim]:

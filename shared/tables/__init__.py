@@ -44,6 +44,7 @@ from shared.tables.redcap import (
 from shared.tables.registry import (
     AttributeMark,
     CouplingEntry,
+    CouplingUpload,
     Destination,
     IdempotentAnswer,
     Project,
@@ -78,6 +79,7 @@ __all__ = [
     "Correction",
     "CountedPart",
     "CouplingEntry",
+    "CouplingUpload",
     "Delivery",
     "Destination",
     "IdempotentAnswer",

@@ -53,6 +53,9 @@ class PatientIdentity(Base):
     __table_args__ = IDENTITY
     id: Mapped[str] = mapped_column(String(64), primary_key=True, doc="as patients.id")
     patient_id: Mapped[bytes] = mapped_column(LargeBinary)
+    patient_id_hash: Mapped[str | None] = mapped_column(
+        String(64), index=True, doc="keyed hash of the PatientID alone; empty: there is none; None: of a time without"
+    )
     patient_name: Mapped[bytes] = mapped_column(LargeBinary)
 
 
@@ -60,6 +63,7 @@ class Study(Base):
     """A study: DICOM's attributes of it that do not name the patient, and how far it has come."""
 
     __tablename__ = "studies"
+    __table_args__ = (Index("ix_studies_listed", "first_seen_at", "study_instance_uid"),)
     study_instance_uid: Mapped[str] = mapped_column(UID, primary_key=True)
     patient: Mapped[str] = mapped_column(String(64), index=True, doc="patients.id")
     accession_hash: Mapped[str | None] = mapped_column(String(64), index=True, doc="keyed hash, hex")
@@ -74,7 +78,7 @@ class Study(Base):
     series_count: Mapped[int] = mapped_column(default=0)
     instance_count: Mapped[int] = mapped_column(default=0)
     conflict_count: Mapped[int] = mapped_column(default=0)
-    first_seen_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    first_seen_at: Mapped[datetime] = mapped_column(default=now)
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     arrived_at: Mapped[datetime | None] = mapped_column(doc="None while any of its series has instances in flight")
 

@@ -4,7 +4,7 @@ Written by the api."""
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, String, Text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.tables.anonymizer import PATH
@@ -120,20 +120,62 @@ class AttributeMark(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class CouplingUpload(Base):
+    """One addition to a project's coupling list: who brought it, when, and what it said."""
+
+    __tablename__ = "coupling_uploads"
+    __table_args__ = (Index("ix_coupling_uploads_project", "project", "created_at"),)
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str] = mapped_column(String(20))
+    rows: Mapped[int] = mapped_column(doc="different ones; no file name is kept: people put names into those")
+    added: Mapped[int]
+    prolonged: Mapped[int]
+    unchanged: Mapped[int]
+    expires_at: Mapped[datetime | None]
+    created_by: Mapped[str] = mapped_column(String(100), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+def _key(context: Any) -> str:
+    """What a row is found by: the most exact that it names; its own id when it names nothing."""
+    row = context.get_current_parameters()
+    names = ("study_instance_uid", "accession_hash", "patient_hash", "id")
+    return next(str(row[name]) for name in names if row.get(name))
+
+
 class CouplingEntry(Base):
-    """One row of a coupling list: a study, by its accession number or UID, belongs to a participant."""
+    """One row of a coupling list: a study, by its UID, accession number or PatientID, belongs to a participant.
+
+    `key` is what it is found by, the most exact that the row names; what else it names has to agree.
+    """
 
     __tablename__ = "coupling_entries"
-    __table_args__ = IDENTITY
+    __table_args__ = (
+        Index("uq_coupling_entries_key", "key", "project", unique=True),
+        Index("ix_coupling_entries_listed", "project", "created_at", "id", "expires_at"),
+        Index("ix_coupling_entries_event", "project", "event", "created_at", "id", "expires_at"),
+        Index("ix_coupling_entries_participant", "project", "participant", "created_at", "id", "expires_at"),
+        Index("ix_coupling_entries_upload", "upload", "id", "project", "expires_at"),
+        IDENTITY,
+    )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    project: Mapped[str] = mapped_column(String(20), index=True)
-    accession_hash: Mapped[str | None] = mapped_column(String(64), index=True, doc="keyed hash, hex")
+    project: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(
+        String(64), default=_key, doc="StudyInstanceUID, else accession_hash, else patient_hash"
+    )
+    study_instance_uid: Mapped[str | None] = mapped_column(UID)
+    accession_hash: Mapped[str | None] = mapped_column(String(64), doc="keyed hash, hex")
     accession_number: Mapped[bytes | None] = mapped_column(LargeBinary, doc="encrypted")
-    study_instance_uid: Mapped[str | None] = mapped_column(UID, index=True)
+    patient_hash: Mapped[str | None] = mapped_column(
+        String(64), doc="keyed hash, hex: as patients.id, or of the PatientID alone where no issuer is named"
+    )
+    patient_id: Mapped[bytes | None] = mapped_column(LargeBinary, doc="encrypted")
+    issuer: Mapped[str | None] = mapped_column(String(64), doc="of the PatientID")
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64), default="Unknown")
+    upload: Mapped[str] = mapped_column(String(36), default="", doc="the last one that named it")
     created_at: Mapped[datetime] = mapped_column(default=now)
-    expires_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
 class RoutingRule(Base):

@@ -24,6 +24,14 @@ class Assignment(Base):
             sqlite_where=text("refused IS NULL AND ended_at IS NULL"),
             postgresql_where=text("refused IS NULL AND ended_at IS NULL"),
         ),
+        Index(
+            "ix_assignments_participant",
+            "project",
+            "participant",
+            "study_instance_uid",
+            sqlite_where=text("refused IS NULL AND ended_at IS NULL"),
+            postgresql_where=text("refused IS NULL AND ended_at IS NULL"),
+        ),
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
@@ -31,7 +39,7 @@ class Assignment(Base):
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str] = mapped_column(
-        String(100), doc="person, coupling <id>, rule <id>, auto <AE title> or correction <id>"
+        String(100), index=True, doc="person, coupling <id>, rule <id>, auto <AE title> or correction <id>"
     )
     refused: Mapped[str | None] = mapped_column(String(200), doc="why it was not taken; None: it was")
     waits_for: Mapped[str | None] = mapped_column(
@@ -56,6 +64,11 @@ class Transfer(Base):
     """One request to bring parts of a study to a project's destinations, counted all the way."""
 
     __tablename__ = "transfers"
+    __table_args__ = (
+        Index("ix_transfers_listed", "requested_at", "id"),
+        Index("ix_transfers_of_project", "project", "requested_at", "id"),
+        Index("ix_transfers_in_state", "state", "requested_at", "id"),
+    )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     assignment: Mapped[str] = mapped_column(ForeignKey("assignments.id"), index=True)
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
@@ -76,7 +89,7 @@ class Transfer(Base):
     left_out: Mapped[int] = mapped_column(default=0, doc="by the profile, as far as it is known")
     counted: Mapped[int] = mapped_column(default=0, doc="confirmed by a count at the destinations")
     error: Mapped[str | None] = mapped_column(String(500))
-    requested_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    requested_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
 
 

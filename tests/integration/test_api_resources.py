@@ -15,7 +15,6 @@ from shared.database import Database
 from shared.events import StudyArrived, StudyAssigned
 from shared.ledger import claim
 from shared.tables import (
-    CouplingEntry,
     InstanceConflict,
     Participant,
     Project,
@@ -269,119 +268,6 @@ async def test_two_assigns_at_once_are_one_wish(api: Api) -> None:
     assert {each.status_code for each in answers} == {202}
     assert len({each.json()["id"] for each in answers}) == 1
     assert len(await api.owed()) == 1
-
-
-async def test_coupling_lists(api: Api) -> None:
-    await api.project(participant_pattern=r"X\d+", events=["baseline", "Unknown"])
-    path = f"/projects/{PROJECT}/coupling"
-    entries = [
-        {"accession_number": "ACC-1", "participant": "X1", "event": "baseline"},
-        {"study_instance_uid": "1.2.9", "participant": "X2"},
-    ]
-    answer = await api.post(path, {"entries": entries})
-    assert answer.status_code == 201
-    assert "ACC-1" not in answer.text
-    made = answer.json()
-    assert (made["total"], made["studies"]) == (2, 0)
-    assert [each["by"] for each in made["items"]] == ["accession_number", "study_instance_uid"]
-    listed = await api.get(path)
-    assert listed.json()["items"] == made["items"]
-    assert "ACC-1" not in listed.text
-
-    async with api.context.database.reading() as session:
-        row = await session.get_one(CouplingEntry, made["items"][0]["id"])
-    assert row.accession_hash == api.context.vault.hash("accession", "ACC-1")
-    assert api.context.vault.decrypt(row.accession_number or b"") == "ACC-1"
-
-    again = (await api.post(path, {"entries": entries, "expires_days": None})).json()
-    assert [each["id"] for each in again["items"]] == [each["id"] for each in made["items"]]
-    assert [each["expires_at"] for each in again["items"]] == [None, None]
-    assert (await api.get(path)).json()["items"] == again["items"]
-
-    other = [{"accession_number": "ACC-1", "participant": "X7", "event": "baseline"}]
-    assert await kind(await api.post(path, {"entries": other})) == "coupled-otherwise"
-
-    identity = made["items"][0]["id"]
-    assert (await api.delete(f"{path}/{identity}")).status_code == 204
-    assert await kind(await api.delete(f"{path}/{identity}")) == "unknown-coupling-entry"
-    assert (await api.get(path)).json()["total"] == 1
-    assert await kind(await api.get("/projects/nobody/coupling")) == "unknown-project"
-    assert await kind(await api.delete("/projects/nobody/coupling/x")) == "unknown-project"
-    assert await kind(await api.post("/projects/nobody/coupling", {"entries": other})) == "unknown-project"
-    assert await api.owed() == []
-
-
-async def test_coupling_says_where_it_does_not_fit(api: Api) -> None:
-    await api.project(participant_pattern=r"X\d+", events=["baseline"])
-    entries = [
-        {"accession_number": "A1", "participant": "X1", "event": "baseline"},
-        {"accession_number": "A2", "participant": "Doe^Jane", "event": "baseline"},
-        {"accession_number": "A3", "participant": "X3", "event": "never"},
-    ]
-    answer = await api.post(f"/projects/{PROJECT}/coupling", {"entries": entries})
-    assert [each["loc"][2:] for each in answer.json()["errors"]] == [[1, "participant"], [2, "event"]]
-    assert "Doe^Jane" not in answer.text
-    contradiction = [entries[0], entries[0] | {"participant": "X2"}]
-    answer = await api.post(f"/projects/{PROJECT}/coupling", {"entries": contradiction})
-    assert answer.json()["errors"][0]["loc"] == ["body", "entries", 1, "participant"]
-    for wrong in ({}, {"accession_number": "A", "study_instance_uid": "1.2"}, {"study_instance_uid": "x"}):
-        entry = {"participant": "X1", "event": "baseline", **wrong}
-        assert (await api.post(f"/projects/{PROJECT}/coupling", {"entries": [entry]})).status_code == 422
-    assert (await api.get(f"/projects/{PROJECT}/coupling")).json()["total"] == 0, "all or nothing"
-
-
-async def test_coupling_has_studies_that_are_here_looked_at_again(api: Api) -> None:
-    await with_study(api, "1.1", accession="ACC-1")
-    await with_study(api, "1.2")
-    await with_study(api, "1.3", accession="ACC-3", arrived=False)
-    await with_study(api, "1.4", accession="ACC-4")
-    await api.project()
-    entries = [
-        {"accession_number": "ACC-1", "participant": "X1"},
-        {"study_instance_uid": "1.2", "participant": "X2"},
-        {"accession_number": "ACC-3", "participant": "X3"},
-    ]
-    answer = await api.post(f"/projects/{PROJECT}/coupling", {"entries": entries})
-    assert answer.json()["studies"] == 2
-    found = await api.owed()
-    assert {each.study_instance_uid for each in found if isinstance(each, StudyArrived)} == {"1.1", "1.2"}
-    assert len(found) == 2
-
-
-async def test_an_expired_entry_is_none(api: Api) -> None:
-    await api.project()
-    path = f"/projects/{PROJECT}/coupling"
-    made = await api.post(path, {"entries": [{"accession_number": "A", "participant": "X1"}]})
-    async with api.context.database.session() as session:
-        row = await session.get_one(CouplingEntry, made.json()["items"][0]["id"])
-        row.expires_at = now() - timedelta(seconds=1)
-    assert (await api.get(path)).json()["total"] == 0
-    answer = await api.post(path, {"entries": [{"accession_number": "A", "participant": "X2"}]})
-    assert answer.status_code == 201
-
-
-async def test_a_long_coupling_list(api: Api) -> None:
-    await api.project()
-    entries = [{"accession_number": f"A{n}", "participant": f"X{n}"} for n in range(1500)]
-    for _ in range(2):
-        answer = await api.post(f"/projects/{PROJECT}/coupling", {"entries": entries})
-        assert answer.json()["total"] == 1500
-    listed = await api.get(f"/projects/{PROJECT}/coupling", limit=1000, offset=1000)
-    assert (listed.json()["total"], len(listed.json()["items"])) == (1500, 500)
-
-
-async def test_contradicting_lists_at_once(api: Api) -> None:
-    await api.project()
-    answers = await asyncio.gather(
-        *(
-            api.post(
-                f"/projects/{PROJECT}/coupling",
-                {"entries": [{"accession_number": "A", "participant": f"X{n}"}]},
-            )
-            for n in range(4)
-        )
-    )
-    assert sorted(each.status_code for each in answers) == [201, 409, 409, 409]
 
 
 async def test_rules(api: Api) -> None:

@@ -1,7 +1,7 @@
 """A database that has been in use is brought to today's schema with all that is in it."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from shared.tables import (
     TransferPart,
 )
 
+COUPLING = "0013"
 NOW = datetime(2026, 1, 5, 10, 15, tzinfo=UTC)
 
 
@@ -158,3 +159,37 @@ async def test_projects_go_down_and_up_with_rows(unmigrated: Database) -> None:
     async with unmigrated.reading() as session:
         project = await session.get_one(Project, "PROJECT")
         assert (project.state, project.approval, project.events) == ("production", "", ["a"])
+
+
+async def test_coupling_entries_get_their_key_and_give_it_back(unmigrated: Database) -> None:
+    """Of several for one study only the latest could be in force; an entry by patient was not known before."""
+    schema = None if unmigrated.sqlite else "identity"
+    entry = {"project": "PROJECT", "participant": "P", "event": "e", "created_at": NOW}
+    before = [
+        entry | {"id": "a", "accession_hash": "h", "study_instance_uid": None},
+        entry | {"id": "b", "accession_hash": "h", "study_instance_uid": None, "created_at": NOW + timedelta(days=1)},
+        entry | {"id": "c", "accession_hash": None, "study_instance_uid": "1.2"},
+    ]
+
+    def entries(connection: Connection) -> Table:
+        return Table("coupling_entries", MetaData(), autoload_with=connection, schema=schema)
+
+    def move(connection: Connection, down: bool, version: str) -> None:
+        configuration = config()
+        configuration.attributes["connection"] = connection
+        (command.downgrade if down else command.upgrade)(configuration, version)
+
+    async with unmigrated.engine.begin() as connection:
+        await connection.run_sync(_at_0001, {})
+        await connection.run_sync(lambda sync: sync.execute(entries(sync).insert(), before))
+        await connection.run_sync(move, False, COUPLING)
+        table = await connection.run_sync(entries)
+        keys = await connection.execute(select(table.c.id, table.c.key).order_by(table.c.id))
+        assert [tuple(row) for row in keys] == [("b", "h"), ("c", "1.2")]
+        by_patient = entry | {"id": "d", "key": "p", "patient_hash": "p", "upload": "u"}
+        await connection.execute(table.insert(), [by_patient])
+        await connection.run_sync(move, True, f"{COUPLING}-1")
+        table = await connection.run_sync(entries)
+        left = await connection.execute(select(table.c.id, table.c.accession_hash).order_by(table.c.id))
+        assert [tuple(row) for row in left] == [("b", "h"), ("c", None)]
+    await unmigrated.migrate()

@@ -39,6 +39,7 @@ from shared.tables.base import now
 STUDY = "1.2.3"
 VAULT = Vault(b"k" * 32)
 STORE = Store(Path("/nothing/is/here"))
+ACCESSION = VAULT.hash("accession", "ACC1")
 PATIENT = VAULT.hash("patient", "8DISC001", "")
 
 
@@ -198,7 +199,7 @@ async def test_a_coupling_entry_claims_by_accession_number_before_any_rule(catal
     async with catalogue.session() as session:
         session.add(
             CouplingEntry(
-                id="c", project="PROJECT", accession_hash=VAULT.hash("accession", "ACC1"), participant="P7", event="e2"
+                id="c", project="PROJECT", key=ACCESSION, accession_hash=ACCESSION, participant="P7", event="e2"
             )
         )
         session.add(RoutingRule(id="r", project="PROJECT", active=True, called_aet="FIONA", patient_id="8DISC.*"))

@@ -162,8 +162,8 @@ def test_coupling_and_rules(fiona: Fiona) -> None:
     assert fiona("coupling", "list", PROJECT) == 0
     assert "SUBJ07" in fiona.out
     assert "A-17" not in fiona.out
-    assert fiona("coupling", "drop", PROJECT, entry["id"]) == 0
-    assert fiona("coupling", "drop", PROJECT, entry["id"]) == 4
+    assert fiona("coupling", "remove", PROJECT, entry["id"]) == 0
+    assert fiona("coupling", "remove", PROJECT, entry["id"]) == 4
     rule = fiona.json("rule", "add", PROJECT, "--called", "SUBJECTS", "--patient-id", r"SUBJ\d\d")
     assert [each["id"] for each in fiona.json("rule", "list")] == [rule["id"]]
     assert fiona("rule", "drop", rule["id"]) == 0

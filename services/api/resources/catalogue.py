@@ -16,11 +16,15 @@ from services.api.answers import Page, Shape, example
 from services.api.permissions import sees
 from services.api.sight import sees_identity, studies_in_sight, within
 from shared.crypto import Vault
+from shared.registry.coupling import patient_id_key
 from shared.tables import Assignment, PatientIdentity, Study, StudyIdentity
 from shared.tables.base import now
 
 State = Literal["waiting", "assigned", "all"]
 """Waiting: in no project yet. Assigned: in one at least."""
+
+LATEST_FIRST = (Study.first_seen_at.desc(), Study.study_instance_uid.desc())
+"""As an index has it, read backwards."""
 
 PATIENTS_AT_ONCE = 2000
 
@@ -101,22 +105,24 @@ def seen_within(days: float) -> ColumnElement[bool]:
 
 
 async def of_patient(session: AsyncSession, vault: Vault, patient_id: str) -> ColumnElement[bool]:
-    """The study is of a patient with this PatientID, whoever issued it.
+    """The study is of a patient with this PatientID, whoever issued it."""
+    hashed = PatientIdentity.patient_id_hash == patient_id_key(vault, patient_id)
+    found = list(await session.scalars(select(PatientIdentity.id).where(hashed)))
+    return Study.patient.in_([*found, *await _not_yet_hashed(session, vault, patient_id.strip())])
 
-    The catalogue knows patients by a hash of PatientID and issuer together, so all identities are looked at.
-    """
-    wanted = patient_id.strip()
+
+async def _not_yet_hashed(session: AsyncSession, vault: Vault, wanted: str) -> list[str]:
+    """The same among identities of a time before PatientIDs were hashed alone, which the indexer is catching up on."""
 
     def fitting(rows: Sequence[tuple[str, bytes]]) -> list[str]:
         return [patient for patient, sealed in rows if vault.decrypt(sealed).strip() == wanted]
 
+    unhashed = select(PatientIdentity.id, PatientIdentity.patient_id).where(PatientIdentity.patient_id_hash.is_(None))
     found: list[str] = []
-    rows = await session.stream(
-        select(PatientIdentity.id, PatientIdentity.patient_id).execution_options(yield_per=PATIENTS_AT_ONCE)
-    )
+    rows = await session.stream(unhashed.execution_options(yield_per=PATIENTS_AT_ONCE))
     async for some in rows.partitions():
         found += await asyncio.to_thread(fitting, [(row[0], row[1]) for row in some])
-    return Study.patient.in_(found)
+    return found
 
 
 async def page_of_studies(
@@ -125,13 +131,12 @@ async def page_of_studies(
     """Studies that fit and are in sight, latest first."""
     where = [*where, studies_in_sight(who)]
     total = await session.scalar(select(func.count()).select_from(Study).where(*where)) or 0
+    page = select(Study.study_instance_uid).where(*where).order_by(*LATEST_FIRST).limit(limit).offset(offset)
     rows = await session.execute(
         select(Study, StudyIdentity)
         .outerjoin(StudyIdentity, StudyIdentity.study_instance_uid == Study.study_instance_uid)
-        .where(*where)
-        .order_by(Study.first_seen_at.desc(), Study.study_instance_uid)
-        .limit(limit)
-        .offset(offset)
+        .where(Study.study_instance_uid.in_(page))
+        .order_by(*LATEST_FIRST)
     )
     found = [(row[0], row[1]) for row in rows]
     assignments = await _assignments(session, [study.study_instance_uid for study, _ in found])

@@ -1,55 +1,57 @@
 """Coupling lists: which participant a study belongs to, known before (or after) the study is here."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Self, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
-from services.api.needs import Ctx, EventName, Limit, Offset, Participant, ProjectName, Uid
-from services.api.problems import FieldError, Problem, documented, invalid
+from services.api.coupling.checks import LONGEST
+from services.api.coupling.rows import Flaw, Flaws, Row
+from services.api.coupling.standing import in_force
+from services.api.coupling.upload import Wish, upload
+from services.api.needs import Ctx, EventName, Identity, Limit, Offset, Participant, ProjectName, Setting, Uid
+from services.api.problems import FieldError, Problem, documented
 from services.api.resources.projects import get_project
-from shared.bus import Message
-from shared.crypto import Vault
-from shared.database import insert_new, lock
-from shared.events import StudyArrived
-from shared.ledger import add
-from shared.registry.expressions import fits
-from shared.tables import CouplingEntry, Project, Study
-from shared.tables.base import new_id, now
+from shared.registry.coupling import portions
+from shared.tables import Assignment, CouplingEntry
+from shared.tables.base import now
 
 router = APIRouter(tags=["coupling"])
-AT_ONCE = 500
-"""Rows or values of one statement."""
+REASON = "coupling "
+"""How the router begins the reason of an assignment that an entry has made; its id follows."""
 
-T = TypeVar("T")
-Key = tuple[str | None, str | None]
-"""(accession hash, StudyInstanceUID): one of the two."""
+OLDEST_FIRST = (CouplingEntry.created_at, CouplingEntry.id)
+BY_ID = (CouplingEntry.id,)
+"""Of one upload, which are all as old."""
+
+By = Literal["study_instance_uid", "accession_number", "patient_id"]
+Number = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"\S")]
+ExpiresDays = Annotated[float, Field(gt=0, le=36500)]
 
 
 class NewEntry(Shape):
-    """A study by its accession number or its UID, and whose it is."""
+    """A study by its UID, its accession number or its patient, and whose it is; all that is named has to agree."""
 
     model_config = example(accession_number="A-1001", participant="ABCD-0017", event="baseline")
-    accession_number: str | None = Field(default=None, min_length=1, max_length=64, pattern=r"\S")
+    accession_number: Number | None = None
     study_instance_uid: Uid | None = None
+    patient_id: Number | None = None
+    issuer: Annotated[Number | None, Field(description="who has given out the PatientID; null: whoever")] = None
     participant: Participant
     event: EventName = "Unknown"
 
     @model_validator(mode="after")
-    def _one_name(self) -> Self:
-        if (self.accession_number is None) == (self.study_instance_uid is None):
-            raise ValueError("either accession_number or study_instance_uid")
+    def _names_something(self) -> Self:
+        if self.accession_number is None and self.study_instance_uid is None and self.patient_id is None:
+            raise ValueError("one of study_instance_uid, accession_number, patient_id")
         return self
-
-    def key(self, vault: Vault) -> Key:
-        """What makes two entries of a project the same."""
-        number = self.accession_number
-        return (vault.hash("accession", number) if number is not None else None, self.study_instance_uid)
 
 
 class NewEntries(Shape):
@@ -60,11 +62,18 @@ class NewEntries(Shape):
         expires_days=14,
     )
     entries: list[NewEntry] = Field(min_length=1, max_length=10_000)
-    expires_days: float | None = Field(default=14, gt=0, le=36500, description="null: never")
+    expires_days: ExpiresDays | None = Field(default=None, description="null: never; left out: the gateway's default")
+
+
+class MatchedStudy(Shape):
+    """A study that an entry has claimed."""
+
+    study_instance_uid: str
+    refused: str | None = Field(description="why it was not taken; null: it is in the project")
 
 
 class EntryItem(Shape):
-    """An entry; an accession number is not shown again."""
+    """An entry; accession number and PatientID are shown by `coupling/identities` only."""
 
     model_config = example(
         id="4e5a0c5e-1f0f-4b89-8a53-0d7a5b6d0c11",
@@ -72,22 +81,37 @@ class EntryItem(Shape):
         study_instance_uid=None,
         participant="ABCD-0017",
         event="baseline",
+        upload="0b8f7c3e-53b7-4a43-8f4e-3c1d6b1f4a11",
         created_at="2026-01-01T08:00:00Z",
         expires_at="2026-01-15T08:00:00Z",
+        studies=[{"study_instance_uid": "1.2.826.0.1.3680043.8.498.1", "refused": None}],
     )
     id: str
-    by: str = Field(description="accession_number or study_instance_uid")
+    by: By = Field(description="what the study is found by: the most exact that the entry names")
     study_instance_uid: str | None
     participant: str
     event: str
+    upload: str = Field(description="the last one that named it; empty: of a time before uploads were noted")
     created_at: datetime
     expires_at: datetime | None
+    studies: list[MatchedStudy] = Field(description="those that it has claimed so far")
 
 
 class Entries(Page[EntryItem]):
-    """The entries as they stand now, and how many studies that are here already they were tried on."""
+    """The entries as they stand now, and how many studies that are here already they name."""
 
     studies: int
+    upload: str
+
+
+class CouplingCounts(Shape):
+    """A coupling list in numbers."""
+
+    model_config = example(entries=212, matched=180, waiting=32, expired=4)
+    entries: int = Field(description="in force")
+    matched: int = Field(description="of them, those that have claimed a study")
+    waiting: int = Field(description="of them, those that have not yet")
+    expired: int = Field(description="not in force any more, and not removed yet")
 
 
 @router.get(
@@ -95,48 +119,72 @@ class Entries(Page[EntryItem]):
     summary="The coupling list of a project",
     responses=documented("unknown-project"),
 )
-async def list_coupling(context: Ctx, name: ProjectName, limit: Limit = 100, offset: Offset = 0) -> Page[EntryItem]:
-    """Entries in force, oldest first."""
-    mine = CouplingEntry.project == name, _in_force()
+async def list_coupling(
+    context: Ctx,
+    name: ProjectName,
+    participant: Annotated[str | None, Query(max_length=LONGEST)] = None,
+    event: Annotated[str | None, Query(max_length=LONGEST)] = None,
+    matched: Annotated[bool | None, Query(description="has claimed a study, or not yet")] = None,
+    upload: Annotated[Identity | None, Query(description="that named it last")] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Page[EntryItem]:
+    """Entries in force, oldest first; those of one upload by id."""
+    wanted = {CouplingEntry.participant: participant, CouplingEntry.event: event, CouplingEntry.upload: upload}
+    where = [CouplingEntry.project == name, in_force(now())]
+    where += [column == value for column, value in wanted.items() if value is not None]
+    if matched is not None:
+        where.append(has_matched() if matched else ~has_matched())
     async with context.database.reading() as session:
         await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(CouplingEntry).where(*mine)) or 0
-        rows = await session.scalars(
-            select(CouplingEntry)
-            .where(*mine)
-            .order_by(CouplingEntry.created_at, CouplingEntry.id)
-            .limit(limit)
-            .offset(offset)
+        return await page_of_entries(session, where, limit, offset, OLDEST_FIRST if upload is None else BY_ID)
+
+
+@router.get(
+    "/projects/{name}/coupling/counts",
+    summary="A coupling list in numbers",
+    responses=documented("unknown-project"),
+)
+async def count_coupling(context: Ctx, name: ProjectName) -> CouplingCounts:
+    """What has found its study, and what waits for one."""
+    at = now()
+    mine = CouplingEntry.project == name
+    async with context.database.reading() as session:
+        await get_project(session, name)
+
+        async def count(*where: ColumnElement[bool]) -> int:
+            return await session.scalar(select(func.count()).select_from(CouplingEntry).where(mine, *where)) or 0
+
+        entries = await count(in_force(at))
+        matched = await count(in_force(at), has_matched())
+        return CouplingCounts(
+            entries=entries,
+            matched=matched,
+            waiting=entries - matched,
+            expired=await count() - entries,
         )
-        return Page(items=[_item(row) for row in rows], total=total)
 
 
 @router.post(
     "/projects/{name}/coupling",
     summary="Add to a project's coupling list",
     status_code=201,
-    responses=documented("unknown-project", "coupled-otherwise", "invalid-request"),
+    responses=documented("unknown-project", "project-inactive", "coupled-otherwise", "invalid-request"),
 )
-async def add_coupling(context: Ctx, name: ProjectName, wish: NewEntries, response: Response) -> Entries:
-    """All or nothing. An entry that is there already is given the new expiry; studies that are here are tried.
-
-    They are tried after the entries are committed, in a transaction of its own: in one, a study that arrives
-    in between would be seen by neither side. If that fails, asking again does it.
-    """
-    vault = context.vault
-    keyed = _each_once(wish.entries, vault)
-    expires_at = now() + timedelta(days=wish.expires_days) if wish.expires_days is not None else None
-    async with context.database.session() as session:
-        await lock(session, "coupling", name)
-        project = await get_project(session, name)
-        _check(project, wish.entries)
-        rows = await _store(session, vault, name, keyed, expires_at)
-    async with context.database.session() as session:
-        arrived = await _arrived(session, keyed)
-        await add(session, [Message.of(event) for event in arrived])
-    context.relay.wake()
+async def add_coupling(
+    context: Ctx, settings: Setting, who: Who, name: ProjectName, wish: NewEntries, response: Response
+) -> Entries:
+    """All or nothing. An entry that is there already ends later, never earlier; studies that are here are matched."""
+    days = wish.expires_days if "expires_days" in wish.model_fields_set else settings.coupling_days
+    rows = [Row(line, **entry.model_dump()) for line, entry in enumerate(wish.entries)]
+    report = await upload(context, Wish(name, rows, Flaws(), days, who.name, dry_run=False))
+    if report.flaws:
+        kind = "coupled-otherwise" if report.flaws.only_conflicts else "invalid-request"
+        raise Problem(kind, errors=[_error(flaw) for flaw in report.flaws.kept])
+    async with context.database.reading() as session:
+        items = await _by_key(session, name, report.keys)
     response.headers["Location"] = f"/api/v1/projects/{name}/coupling"
-    return Entries(items=[_item(row) for row in rows], total=len(rows), studies=len(arrived))
+    return Entries(items=items, total=len(items), studies=report.studies, upload=report.upload or "")
 
 
 @router.delete(
@@ -145,7 +193,7 @@ async def add_coupling(context: Ctx, name: ProjectName, wish: NewEntries, respon
     status_code=204,
     responses=documented("unknown-project", "unknown-coupling-entry"),
 )
-async def remove_coupling(context: Ctx, name: ProjectName, identity: str) -> None:
+async def remove_coupling(context: Ctx, name: ProjectName, identity: Identity) -> None:
     """What it has assigned so far stays assigned."""
     this = CouplingEntry.project == name, CouplingEntry.id == identity
     async with context.database.session() as session:
@@ -155,108 +203,68 @@ async def remove_coupling(context: Ctx, name: ProjectName, identity: str) -> Non
             raise Problem("unknown-coupling-entry")
 
 
-def _in_force() -> ColumnElement[bool]:
-    return or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
+def has_matched() -> ColumnElement[bool]:
+    """A study was claimed by the entry."""
+    return exists().where(Assignment.reason == literal(REASON) + CouplingEntry.id)
 
 
-def _error(index: int, field: str, msg: str) -> FieldError:
-    return FieldError(loc=["body", "entries", index, field], msg=msg, type="not_allowed")
+async def page_of_entries(
+    session: AsyncSession, where: Sequence[ColumnElement[bool]], limit: int, offset: int, order: Sequence[Any]
+) -> Page[EntryItem]:
+    """Entries that fit; an index finds the page, and only its rows are read whole."""
+    total = await session.scalar(select(func.count()).select_from(CouplingEntry).where(*where)) or 0
+    page = select(CouplingEntry.id).where(*where).order_by(*order).limit(limit).offset(offset)
+    rows = (await session.scalars(select(CouplingEntry).where(CouplingEntry.id.in_(page)).order_by(*order))).all()
+    return Page(items=await items_of(session, rows), total=total)
 
 
-def _each_once(entries: Sequence[NewEntry], vault: Vault) -> dict[Key, NewEntry]:
-    """By key; a list that says the same of a study twice is taken, one that contradicts itself is not."""
-    keyed: dict[Key, NewEntry] = {}
-    errors = []
-    for index, entry in enumerate(entries):
-        before = keyed.setdefault(entry.key(vault), entry)
-        if (before.participant, before.event) != (entry.participant, entry.event):
-            errors.append(_error(index, "participant", "the list says otherwise of this study before"))
-    if errors:
-        raise invalid(*errors)
-    return keyed
-
-
-def _check(project: Project, entries: Sequence[NewEntry]) -> None:
-    errors = []
-    for index, entry in enumerate(entries):
-        if not fits(project.participant_pattern, entry.participant):
-            errors.append(_error(index, "participant", f"the whole name has to fit {project.participant_pattern}"))
-        if project.events and entry.event not in project.events:
-            errors.append(_error(index, "event", f"there are: {', '.join(project.events)}"))
-    if errors:
-        raise invalid(*errors[:100])
-
-
-async def _store(
-    session: AsyncSession,
-    vault: Vault,
-    project: str,
-    keyed: dict[Key, NewEntry],
-    expires_at: datetime | None,
-) -> list[CouplingEntry]:
-    """The rows of all keys, new or prolonged."""
-    there: dict[Key, CouplingEntry] = {}
-    for some in _portions(list(keyed)):
-        mine = CouplingEntry.project == project, _in_force()
-        named = _names(some, CouplingEntry.accession_hash, CouplingEntry.study_instance_uid)
-        for row in await session.scalars(select(CouplingEntry).where(*mine, named)):
-            there[row.accession_hash, row.study_instance_uid] = row
-    for key, row in there.items():
-        if (row.participant, row.event) != (keyed[key].participant, keyed[key].event):
-            raise Problem("coupled-otherwise", "remove the entry that is there first")
-    for row in there.values():
-        row.expires_at = expires_at
-    fresh = [_values(vault, project, key, entry, expires_at) for key, entry in keyed.items() if key not in there]
-    for values in _portions(fresh):
-        await insert_new(session, CouplingEntry, values)
-    made = {(each["accession_hash"], each["study_instance_uid"]): CouplingEntry(**each) for each in fresh}
-    return [there.get(key) or made[key] for key in keyed]
-
-
-def _values(vault: Vault, project: str, key: Key, entry: NewEntry, expires_at: datetime | None) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "project": project,
-        "accession_hash": key[0],
-        "accession_number": vault.encrypt(entry.accession_number) if entry.accession_number else None,
-        "study_instance_uid": entry.study_instance_uid,
-        "participant": entry.participant,
-        "event": entry.event,
-        "created_at": now(),
-        "expires_at": expires_at,
-    }
-
-
-async def _arrived(session: AsyncSession, keyed: dict[Key, NewEntry]) -> list[StudyArrived]:
-    """Studies that are here whole already: the router is to look at them again, which changes nothing twice."""
-    found: dict[str, StudyArrived] = {}
-    for some in _portions(list(keyed)):
-        named = _names(some, Study.accession_hash, Study.study_instance_uid)
-        rows = await session.execute(
-            select(Study.study_instance_uid, Study.series_count, Study.instance_count).where(
-                Study.arrived_at.is_not(None), named
-            )
+async def items_of(session: AsyncSession, rows: Sequence[CouplingEntry]) -> list[EntryItem]:
+    """Entries with the studies that they have claimed."""
+    studies: dict[str, list[MatchedStudy]] = defaultdict(list)
+    for some in portions(rows):
+        claimed = await session.execute(
+            select(Assignment.reason, Assignment.study_instance_uid, Assignment.refused)
+            .where(Assignment.reason.in_([REASON + row.id for row in some]))
+            .order_by(Assignment.created_at, Assignment.id)
         )
-        for uid, series, instances in rows:
-            found[uid] = StudyArrived(study_instance_uid=uid, series=series, instances=instances)
-    return list(found.values())
+        for reason, uid, refused in claimed:
+            studies[reason.removeprefix(REASON)].append(MatchedStudy(study_instance_uid=uid, refused=refused))
+    return [_item(row, studies[row.id]) for row in rows]
 
 
-def _names(keys: Sequence[Key], hashes: Any, uids: Any) -> ColumnElement[bool]:
-    return or_(hashes.in_([key[0] for key in keys if key[0]]), uids.in_([key[1] for key in keys if key[1]]))
+def by(row: CouplingEntry) -> By:
+    """What an entry is found by."""
+    if row.study_instance_uid:
+        return "study_instance_uid"
+    return "accession_number" if row.accession_hash else "patient_id"
 
 
-def _portions(rows: list[T]) -> list[list[T]]:
-    return [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
+async def _by_key(session: AsyncSession, project: str, keys: Sequence[str]) -> list[EntryItem]:
+    """In the order of the keys."""
+    found: dict[str, CouplingEntry] = {}
+    for some in portions(keys):
+        mine = CouplingEntry.project == project, CouplingEntry.key.in_(some)
+        found |= {row.key: row for row in await session.scalars(select(CouplingEntry).where(*mine))}
+    return await items_of(session, [found[key] for key in keys if key in found])
 
 
-def _item(row: CouplingEntry) -> EntryItem:
+def _error(flaw: Flaw) -> FieldError:
+    return FieldError(loc=["body", "entries", flaw.line, flaw.field], msg=_reason(flaw), type="not_allowed")
+
+
+def _reason(flaw: Flaw) -> str:
+    return f"{flaw.reason}: {flaw.entry}" if flaw.entry else flaw.reason
+
+
+def _item(row: CouplingEntry, studies: list[MatchedStudy]) -> EntryItem:
     return EntryItem(
         id=row.id,
-        by="study_instance_uid" if row.study_instance_uid else "accession_number",
+        by=by(row),
         study_instance_uid=row.study_instance_uid,
         participant=row.participant,
         event=row.event,
+        upload=row.upload,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        studies=studies,
     )

@@ -143,7 +143,7 @@ async def list_transfers(
         found = await session.scalars(
             select(Transfer)
             .where(*where)
-            .order_by(Transfer.requested_at.desc(), Transfer.id)
+            .order_by(Transfer.requested_at.desc(), Transfer.id.desc())
             .limit(limit)
             .offset(offset)
         )

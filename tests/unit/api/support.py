@@ -172,12 +172,19 @@ def study_rows(
     ]
 
 
-def patient_rows(vault: Vault, patient_id: str, name: str = "Doe^Jane", issuer: str = "") -> list[Any]:
-    """What the indexer writes of a patient."""
+def patient_rows(
+    vault: Vault, patient_id: str, name: str = "Doe^Jane", issuer: str = "", hashed: bool = True
+) -> list[Any]:
+    """What the indexer writes of a patient; not `hashed`: wrote, before PatientIDs were hashed alone."""
     patient = vault.hash("patient", patient_id, issuer)
     return [
         Patient(id=patient),
-        PatientIdentity(id=patient, patient_id=vault.encrypt(patient_id), patient_name=vault.encrypt(name)),
+        PatientIdentity(
+            id=patient,
+            patient_id=vault.encrypt(patient_id),
+            patient_id_hash=vault.hash("patient id", patient_id) if hashed else None,
+            patient_name=vault.encrypt(name),
+        ),
     ]
 
 

@@ -31,7 +31,9 @@ DELETE /api/v1/dead/{identity} 204 400 404 413 422 500 503
 DELETE /api/v1/destinations/{name} 204 404 409 412 428
 DELETE /api/v1/mails/{identity} 204 404 409
 DELETE /api/v1/members/{login} 204 400 404 413 422 500 503
-DELETE /api/v1/projects/{name}/coupling/{identity} 204 400 404 413 422 500 503
+DELETE /api/v1/projects/{name}/coupling 200 404
+DELETE /api/v1/projects/{name}/coupling/uploads/{identity} 200 404
+DELETE /api/v1/projects/{name}/coupling/{identity} 204 404
 DELETE /api/v1/projects/{name}/members/{login} 204 400 404 413 422 500 503
 DELETE /api/v1/rules/{identity} 204 400 404 412 413 422 428 500 503
 DELETE /api/v1/session 204 400 413 422 500 503
@@ -62,7 +64,11 @@ GET /api/v1/projects/{name} 200 304 400 404 413 422 500 503
 GET /api/v1/projects/{name}/access-requests 200 404
 GET /api/v1/projects/{name}/attributes 200 400 403 404 413 422 500 503
 GET /api/v1/projects/{name}/attributes/values 200 400 404 413 422 500 503
-GET /api/v1/projects/{name}/coupling 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/coupling 200 404
+GET /api/v1/projects/{name}/coupling/counts 200 404
+GET /api/v1/projects/{name}/coupling/export 200 404
+GET /api/v1/projects/{name}/coupling/identities 200 404
+GET /api/v1/projects/{name}/coupling/uploads 200 404
 GET /api/v1/projects/{name}/exports 200 404
 GET /api/v1/projects/{name}/exports/{identity} 200 404
 GET /api/v1/projects/{name}/exports/{identity}/file 200 404 409
@@ -126,7 +132,8 @@ POST /api/v1/projects/{name}/access-requests/{identity}/grant 200 404 409
 POST /api/v1/projects/{name}/archive 200 404 409 412 428
 POST /api/v1/projects/{name}/attributes/marks 200 400 404 413 422 500 503
 POST /api/v1/projects/{name}/attributes/search 200 400 404 413 422 500 503
-POST /api/v1/projects/{name}/coupling 201 400 404 409 413 422 500 503
+POST /api/v1/projects/{name}/coupling 201 404 409
+POST /api/v1/projects/{name}/coupling/csv 200 201 404 409 415
 POST /api/v1/projects/{name}/exports 202 404 409
 POST /api/v1/projects/{name}/exports/{identity}/confirm 200 404 409
 POST /api/v1/projects/{name}/extend 200 404 409 412 428
@@ -254,6 +261,7 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),
         *("if-match", "if-none-match", "idempotency-key", "last-event-id", "kind", "scope"),
         *("correction",),
+        *("event", "matched", "upload", "dry_run", "expires_days", "never"),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),
         *("if-match", "if-none-match", "login", "account", "disabled"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),

@@ -21,8 +21,8 @@ from shared.tables.base import now
 STUDY = Candidate("1.2.3", "hash", "CT1", "FIONA", "8DISC001", "Doe^Jane")
 
 
-def entry(identity: str = "e1", project: str = "PROJECT", **fields: str) -> CouplingEntry:
-    return CouplingEntry(id=identity, project=project, participant="P1", event="e", created_at=now(), **fields)
+def entry(identity: str = "e1", project: str = "PROJECT", participant: str = "P1", **fields: str) -> CouplingEntry:
+    return CouplingEntry(id=identity, project=project, participant=participant, event="e", created_at=now(), **fields)
 
 
 STUDY_OF_RULES = replace(STUDY, attributes={"StudyDescription": ("MR brain ABCD",), "Rows": ()})
@@ -82,17 +82,63 @@ def test_what_is_sent_to_a_projects_own_title_is_its_own() -> None:
     assert claim.origin == "auto"
 
 
-def test_a_coupling_entry_names_the_study_or_its_accession_number() -> None:
-    by_accession = entry("a", accession_hash="hash")
-    by_study = entry("b", study_instance_uid="1.2.3")
-    other = entry("c", accession_hash="other")
-    claims = coupling_claims(STUDY, [other, by_accession, by_study])
-    assert [claim.reason for claim in claims] == ["coupling b", "coupling a"]
+IDENTIFIED = replace(STUDY, patient="of issuer", patient_id_hash="of id", issuers=1)
 
 
-def test_an_entry_without_accession_number_does_not_match_a_study_without_one() -> None:
+def by_study(identity: str = "u", **fields: str) -> CouplingEntry:
+    return entry(identity, key="1.2.3", study_instance_uid="1.2.3", **fields)
+
+
+def by_accession(identity: str = "a", number: str = "hash", **fields: str) -> CouplingEntry:
+    return entry(identity, key=number, accession_hash=number, **fields)
+
+
+def by_patient(identity: str = "p", hashed: str = "of id", **fields: str) -> CouplingEntry:
+    return entry(identity, key=hashed, patient_hash=hashed, **fields)
+
+
+def test_a_coupling_entry_names_the_study_before_its_accession_number_before_its_patient() -> None:
+    entries = [by_patient(), by_accession("c", "other"), by_accession(), by_study()]
+    claims = coupling_claims(IDENTIFIED, entries)
+    assert [(claim.reason, claim.refused) for claim in claims] == [
+        ("coupling u", None), ("coupling a", None), ("coupling p", None),
+    ]  # fmt: skip
+
+
+def test_a_study_without_identities_is_of_nobody() -> None:
     nameless = Candidate("1.2.3", None, None, None, "", "")
-    assert coupling_claims(nameless, [entry(study_instance_uid="9.9")]) == []
+    assert coupling_claims(nameless, [by_accession(), by_patient(), entry(key="9.9", study_instance_uid="9.9")]) == []
+
+
+OTHERWISE = "entries of the coupling list contradict one another"
+SEVERAL = "several issuers have given out this PatientID: the coupling list has to say whose it is"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "entries", "why"),
+    [
+        (IDENTIFIED, [by_accession(patient_hash="of id")], None),
+        (IDENTIFIED, [by_accession(patient_hash="of issuer")], None),
+        (
+            IDENTIFIED,
+            [by_accession(patient_hash="another")],
+            "the study is of another patient than the coupling list says",
+        ),
+        (
+            IDENTIFIED,
+            [by_study(accession_hash="another")],
+            "the study has another accession number than the coupling list says",
+        ),
+        (IDENTIFIED, [by_patient(), by_patient("q", "of issuer")], None),
+        (IDENTIFIED, [by_patient(), by_patient("q", "of issuer", participant="P2")], OTHERWISE),
+        (IDENTIFIED, [by_accession(), by_patient("q", participant="P2")], None),
+        (IDENTIFIED, [by_patient(), by_patient("q", "of issuer", project="OTHER", participant="P2")], None),
+        (replace(IDENTIFIED, issuers=2), [by_patient()], SEVERAL),
+        (replace(IDENTIFIED, issuers=2), [by_patient("q", "of issuer")], None),
+    ],
+)
+def test_nothing_is_guessed(candidate: Candidate, entries: list[CouplingEntry], why: str | None) -> None:
+    assert coupling_claims(candidate, entries)[0].refused == why
 
 
 def test_the_first_claim_of_a_project_counts() -> None:
@@ -127,7 +173,7 @@ def test_what_a_project_refuses(claim: Claim, project: Project | None, why: str 
     assert refusal(claim, project) == why
 
 
-PATIENT = Candidate("1.2.3", None, None, None, "P77", "Doe^Jane").person
+PERSON = Candidate("1.2.3", None, None, None, "P77", "Doe^Jane").person
 RESEMBLES = "the participant resembles the patient's "
 ANYTHING = Project(name="PROJECT", participant_pattern=".+", events=[], active=True, state="production")
 
@@ -147,4 +193,4 @@ ANYTHING = Project(name="PROJECT", participant_pattern=".+", events=[], active=T
     ],
 )
 def test_only_a_rule_takes_an_identity_on_purpose(claim: Claim, project: Project, why: str | None) -> None:
-    assert refusal(claim, project, PATIENT) == why
+    assert refusal(claim, project, PERSON) == why

@@ -1,0 +1,122 @@
+"""From a file to rows: encoding, delimiter and columns are found out, every cell is looked at."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from services.api.coupling.cells import clean, damage
+from services.api.coupling.columns import DELIMITERS, IDENTIFIERS, SEPARATOR, delimiter_of, fields_of, official
+from services.api.coupling.encoding import decode
+from services.api.coupling.rows import Flaws, Row
+
+UNKNOWN_EVENT = "Unknown"
+MOST_ROWS = 1_000_000
+
+
+class NoList(Exception):
+    """The file as a whole cannot be a coupling list; the reason quotes nothing of it."""
+
+
+@dataclass
+class CouplingList:
+    """What a file says."""
+
+    encoding: str
+    delimiter: str
+    rows: list[Row] = field(default_factory=list)
+    flaws: Flaws = field(default_factory=Flaws)
+    ignored: list[int] = field(default_factory=list)
+    """Columns, counted from 1, whose name means nothing here."""
+
+
+def read(content: bytes) -> CouplingList:
+    """All rows that can be read and all flaws of the others; NoList when there is no making sense of it."""
+    try:
+        text, encoding = decode(content)
+    except UnicodeDecodeError:
+        raise NoList("it begins like UTF and is not") from None
+    at, delimiter = _begin(text)
+    made = CouplingList(encoding, delimiter)
+    cells = _cells(text, delimiter)
+    header = next((record for line, record in cells if line >= at and any(map(str.strip, record))), [])
+    fields = _fields(header, made)
+    intern: dict[str, str] = {}
+    try:
+        for line, record in cells:
+            if len(made.rows) >= MOST_ROWS:
+                raise NoList(f"it has more than {MOST_ROWS:,} rows")
+            if (row := _row(line, record, fields, made.flaws, intern)) is not None:
+                made.rows.append(row)
+    except csv.Error:
+        made.flaws.add(_last_line(made) + 1, "", "a quotation mark is opened and not closed")
+    if not made.rows and not made.flaws:
+        raise NoList("it has a header and nothing below it")
+    return made
+
+
+def _begin(text: str) -> tuple[int, str]:
+    """The number of the line that the header is in, and the delimiter."""
+    told = None
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        if told is None and (told := SEPARATOR.fullmatch(line.strip("\r\n"))):
+            continue
+        if line.strip():
+            return number, told[1] if told and told[1] in DELIMITERS else delimiter_of(line)
+    raise NoList("it is empty")
+
+
+def _cells(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the number of the line that it begins in."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    line = 1
+    for record in reader:
+        yield line, record
+        line = reader.line_num + 1
+
+
+def _last_line(made: CouplingList) -> int:
+    return max([made.rows[-1].line if made.rows else 1, *made.flaws.lines])
+
+
+def _fields(header: Sequence[str], made: CouplingList) -> list[str | None]:
+    fields = fields_of([clean(name) for name in header])
+    known = [name for name in fields if name]
+    for name in set(known):
+        if known.count(name) > 1:
+            raise NoList(f"two columns of its header mean {official(name)}")
+    if "participant" not in known or not any(name in known for name in IDENTIFIERS):
+        wanted = ", ".join(map(official, IDENTIFIERS))
+        raise NoList(f"its first line has to name {official('participant')} and one of {wanted}")
+    made.ignored = [
+        number for number, (name, said) in enumerate(zip(fields, header, strict=True), 1) if not name and said.strip()
+    ]
+    return fields
+
+
+def _row(
+    line: int, record: Sequence[str], fields: Sequence[str | None], flaws: Flaws, intern: dict[str, str]
+) -> Row | None:
+    """The row, or None when the line is empty or cannot be one."""
+    if not any(cell.strip() for cell in record):
+        return None
+    if any(cell.strip() for cell in record[len(fields) :]):
+        flaws.add(
+            line, "", f"has {len(record)} values under {len(fields)} columns: is one with a delimiter not quoted?"
+        )
+        return None
+    values: dict[str, str] = {}
+    whole = True
+    for name, cell in zip(fields, record, strict=False):
+        if name is None or not (value := clean(cell)):
+            continue
+        if (why := damage(value)) is not None:
+            flaws.add(line, name, why)
+            whole = False
+        values[name] = value
+    if not whole:
+        return None
+    for name in ("participant", "event", "project", "issuer"):
+        if name in values:
+            values[name] = intern.setdefault(values[name], values[name])
+    return Row(line, values.pop("participant", ""), values.pop("event", UNKNOWN_EVENT), **values)

@@ -1,0 +1,99 @@
+"""A list beside what is in force: what would be new, prolonged, the same, or contradicted. Read only."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.coupling.rows import Flaws
+from services.api.coupling.sealing import Keyed
+from shared.crypto import Vault
+from shared.registry.coupling import accession_key, patient_id_key, portions, studies_named
+from shared.tables import CouplingEntry, Participant, PatientIdentity, Study
+
+
+@dataclass
+class Standing:
+    """What becomes of each row, and of the expired entries that are in its way."""
+
+    added: list[Keyed] = field(default_factory=list)
+    prolonged: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    expired: list[str] = field(default_factory=list)
+
+
+def in_force(at: datetime) -> ColumnElement[bool]:
+    """Not expired."""
+    return or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > at)
+
+
+async def compare(
+    session: AsyncSession, project: str, rows: Mapping[str, Keyed], at: datetime, until: datetime | None, flaws: Flaws
+) -> Standing:
+    """Conflicts are added to the flaws."""
+    standing = Standing()
+    for keys in portions(list(rows)):
+        there = await session.execute(
+            select(
+                CouplingEntry.key,
+                CouplingEntry.id,
+                CouplingEntry.participant,
+                CouplingEntry.event,
+                CouplingEntry.expires_at,
+            ).where(CouplingEntry.project == project, CouplingEntry.key.in_(keys))
+        )
+        new = dict.fromkeys(keys)
+        for key, identity, participant, event, expires_at in there:
+            if expires_at is not None and expires_at <= at:
+                standing.expired.append(identity)
+                continue
+            del new[key]
+            if (participant, event) != rows[key].says:
+                flaws.add(rows[key].row.line, "participant", "an entry in force says otherwise", identity)
+            elif expires_at is not None and (until is None or until > expires_at):
+                standing.prolonged.append(identity)
+            else:
+                standing.unchanged.append(identity)
+        standing.added += [rows[key] for key in new]
+    return standing
+
+
+async def check_participants(
+    session: AsyncSession, vault: Vault, project: str, rows: Mapping[str, Keyed], flaws: Flaws
+) -> None:
+    """None may have withdrawn, and no new one be the PatientID or the accession number of somebody who was examined.
+
+    One that the project has already may: scanners of a study send pseudonyms as PatientIDs.
+    """
+    lines: dict[str, int] = {}
+    for each in rows.values():
+        lines.setdefault(each.row.participant, each.row.line)
+    for some in portions(list(lines)):
+        mine = Participant.project == project, Participant.name.in_(some)
+        found = await session.execute(select(Participant.name, Participant.withdrawn_at).where(*mine))
+        there = {row[0]: row[1] for row in found}
+        for name, withdrawn_at in there.items():
+            if withdrawn_at is not None:
+                flaws.add(lines[name], "participant", "the participant's consent was withdrawn")
+        names = set(some) - set(there)
+        patients = {patient_id_key(vault, name): name for name in names}
+        numbers = {accession_key(vault, name): name for name in names}
+        for column, hashes, what in (
+            (PatientIdentity.patient_id_hash, patients, "PatientID"),
+            (Study.accession_hash, numbers, "AccessionNumber"),
+        ):
+            for hashed in await session.scalars(select(column).where(column.in_(hashes)).distinct()):
+                if hashed is None:
+                    continue
+                why = f"is the {what} of somebody who was examined: it has to be a pseudonym"
+                flaws.add(lines[hashes[hashed]], "participant", why)
+
+
+async def studies_here(session: AsyncSession, keys: Collection[str]) -> int:
+    """How many studies have arrived that these keys name."""
+    found: set[str] = set()
+    for some in portions(list(keys)):
+        found.update(await studies_named(session, some))
+    return len(found)

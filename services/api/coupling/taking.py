@@ -1,0 +1,76 @@
+"""A list that is whole goes into force: entries, the upload that brought them, and the event, in one transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.api.coupling.sealing import Keyed
+from services.api.coupling.standing import Standing
+from shared.bus import Message
+from shared.events import CouplingChanged
+from shared.ledger import add
+from shared.registry.coupling import portions
+from shared.tables import CouplingEntry, CouplingUpload
+from shared.tables.base import new_id
+
+AT_ONCE = 2000
+"""Rows of one statement."""
+
+
+async def take(
+    session: AsyncSession, project: str, standing: Standing, at: datetime, until: datetime | None, who: str
+) -> CouplingUpload:
+    """Under the lock of the project's list. An upload never makes an entry end earlier."""
+    upload = CouplingUpload(
+        id=new_id(),
+        project=project,
+        rows=len(standing.added) + len(standing.prolonged) + len(standing.unchanged),
+        added=len(standing.added),
+        prolonged=len(standing.prolonged),
+        unchanged=len(standing.unchanged),
+        expires_at=until,
+        created_by=who,
+        created_at=at,
+    )
+    session.add(upload)
+    await session.flush()
+    for some in portions(standing.expired):
+        await session.execute(delete(CouplingEntry).where(CouplingEntry.id.in_(some)))
+    for some in portions(standing.prolonged):
+        await _change(session, some, upload=upload.id, expires_at=until)
+    for some in portions(standing.unchanged):
+        await _change(session, some, upload=upload.id)
+    for rows in portions(standing.added, AT_ONCE):
+        values = [_values(each, project, upload.id, at, until) for each in rows]
+        await session.execute(insert(CouplingEntry.__table__), values)  # type: ignore[arg-type]
+    await add(session, [Message.of(CouplingChanged(project=project, upload=upload.id, after=""))])
+    return upload
+
+
+async def _change(session: AsyncSession, identities: Sequence[str], **values: Any) -> None:
+    await session.execute(
+        update(CouplingEntry).where(CouplingEntry.id.in_(identities)).values(values),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def _values(each: Keyed, project: str, upload: str, at: datetime, until: datetime | None) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "project": project,
+        "key": each.key,
+        "study_instance_uid": each.row.study_instance_uid,
+        "accession_hash": each.accession_hash,
+        "accession_number": each.accession_number,
+        "patient_hash": each.patient_hash,
+        "patient_id": each.patient_id,
+        "issuer": each.row.issuer,
+        "participant": each.row.participant,
+        "event": each.row.event,
+        "upload": upload,
+        "created_at": at,
+        "expires_at": until,
+    }

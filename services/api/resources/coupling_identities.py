@@ -1,0 +1,138 @@
+"""What a coupling list is about, readable: for owners and data managers, and as a file that can be uploaded again."""
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import Field
+from sqlalchemy import func, select, tuple_
+from starlette.responses import StreamingResponse
+
+from services.api.answers import Page, Shape, example
+from services.api.coupling.columns import COLUMNS, official
+from services.api.coupling.standing import in_force
+from services.api.needs import Ctx, Limit, Offset, ProjectName
+from services.api.problems import documented
+from services.api.resources.projects import get_project
+from shared.crypto import Vault
+from shared.database import Database
+from shared.tables import CouplingEntry
+from shared.tables.base import now
+
+router = APIRouter(tags=["coupling"])
+AT_ONCE = 1000
+EXAMPLE_FILE = ",".join(map(official, COLUMNS)) + "\r\n,A-1001,,,ABCD-study,ABCD-0017,baseline\r\n"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would calculate; a quotation mark before it makes it text."""
+
+
+class IdentityItem(Shape):
+    """An entry with whom it is about."""
+
+    model_config = example(
+        id="4e5a0c5e-1f0f-4b89-8a53-0d7a5b6d0c11",
+        study_instance_uid=None,
+        accession_number="A-1001",
+        patient_id=None,
+        issuer=None,
+        participant="ABCD-0017",
+        event="baseline",
+        expires_at="2026-01-15T08:00:00Z",
+    )
+    id: str
+    study_instance_uid: str | None
+    accession_number: str | None
+    patient_id: str | None
+    issuer: str | None = Field(description="of the PatientID")
+    participant: str
+    event: str
+    expires_at: datetime | None
+
+
+@router.get(
+    "/projects/{name}/coupling/identities",
+    summary="The coupling list with accession numbers and PatientIDs",
+    responses=documented("unknown-project"),
+)
+async def show_coupling_identities(
+    context: Ctx, name: ProjectName, limit: Limit = 100, offset: Offset = 0
+) -> Page[IdentityItem]:
+    """Entries in force, oldest first."""
+    mine = CouplingEntry.project == name, in_force(now())
+    order = CouplingEntry.created_at, CouplingEntry.id
+    async with context.database.reading() as session:
+        await get_project(session, name)
+        total = await session.scalar(select(func.count()).select_from(CouplingEntry).where(*mine)) or 0
+        page = select(CouplingEntry.id).where(*mine).order_by(*order).limit(limit).offset(offset)
+        rows = (await session.scalars(select(CouplingEntry).where(CouplingEntry.id.in_(page)).order_by(*order))).all()
+    return Page(items=await asyncio.to_thread(_opened, context.vault, rows), total=total)
+
+
+@router.get(
+    "/projects/{name}/coupling/export",
+    summary="The coupling list as a CSV file",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {"text/csv": {"schema": {"type": "string"}, "example": EXAMPLE_FILE}},
+            "description": "Entries in force, oldest first",
+        },
+        **documented("unknown-project"),
+    },
+)
+async def export_coupling(context: Ctx, name: ProjectName) -> StreamingResponse:
+    """UTF-8 with a mark, commas; can be uploaded as it is."""
+    async with context.database.reading() as session:
+        await get_project(session, name)
+    return StreamingResponse(
+        _file(context.database, context.vault, name),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}-coupling.csv"'},
+    )
+
+
+async def _file(database: Database, vault: Vault, project: str) -> AsyncIterator[str]:
+    """Some rows at a time, each in a short view of the database."""
+    yield "\ufeff" + _lines([[official(field) for field in COLUMNS]])
+    key = tuple_(CouplingEntry.created_at, CouplingEntry.id)
+    rows = select(CouplingEntry).where(CouplingEntry.project == project, in_force(now()))
+    rows = rows.order_by(CouplingEntry.created_at, CouplingEntry.id).limit(AT_ONCE)
+    step = rows
+    while True:
+        async with database.reading() as session:
+            some = (await session.scalars(step)).all()
+        if not some:
+            return
+        items = await asyncio.to_thread(_opened, vault, some)
+        yield _lines([[_cell(item, project, field) for field in COLUMNS] for item in items])
+        step = rows.where(key > tuple_(some[-1].created_at, some[-1].id))
+
+
+def _cell(item: IdentityItem, project: str, field: str) -> str:
+    value = project if field == "project" else getattr(item, field) or ""
+    return f"'{value}" if value.startswith(FORMULA) else value
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    made = io.StringIO()
+    csv.writer(made).writerows(rows)
+    return made.getvalue()
+
+
+def _opened(vault: Vault, rows: Sequence[CouplingEntry]) -> list[IdentityItem]:
+    return [
+        IdentityItem(
+            id=row.id,
+            study_instance_uid=row.study_instance_uid,
+            accession_number=vault.decrypt(row.accession_number) if row.accession_number else None,
+            patient_id=vault.decrypt(row.patient_id) if row.patient_id else None,
+            issuer=row.issuer,
+            participant=row.participant,
+            event=row.event,
+            expires_at=row.expires_at,
+        )
+        for row in rows
+    ]

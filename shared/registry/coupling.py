@@ -1,0 +1,47 @@
+"""What a coupling list finds a study by: keyed hashes as the catalogue has them, and the studies that they name."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from sqlalchemy import select, union
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.crypto import Vault
+from shared.tables import PatientIdentity, Study
+
+T = TypeVar("T")
+AT_ONCE = 500
+"""Keys of one statement."""
+
+
+def accession_key(vault: Vault, number: str) -> str:
+    """As `studies.accession_hash`."""
+    return vault.hash("accession", number)
+
+
+def patient_id_key(vault: Vault, patient_id: str) -> str:
+    """As `patient_identities.patient_id_hash`: of whoever has that PatientID."""
+    return vault.hash("patient id", patient_id)
+
+
+def patient_key(vault: Vault, patient_id: str, issuer: str | None) -> str:
+    """As `patients.id` where somebody is named who issued the PatientID."""
+    return vault.hash("patient", patient_id, issuer) if issuer else patient_id_key(vault, patient_id)
+
+
+async def studies_named(session: AsyncSession, keys: Sequence[str]) -> list[str]:
+    """The studies that have arrived and that one of these keys names."""
+    patients = select(PatientIdentity.id).where(PatientIdentity.patient_id_hash.in_(keys))
+    ways = (
+        Study.study_instance_uid.in_(keys),
+        Study.accession_hash.in_(keys),
+        Study.patient.in_(keys),
+        Study.patient.in_(patients),
+    )
+    named = union(*(select(Study.study_instance_uid).where(Study.arrived_at.is_not(None), way) for way in ways))
+    return list(await session.scalars(named))
+
+
+def portions(rows: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
+    """So many at a time."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
