@@ -15,7 +15,10 @@ PATIENCE = 60.0
 def assign(
     study: Annotated[str, typer.Argument(metavar="STUDYINSTANCEUID")],
     project: str,
-    participant: Annotated[str, typer.Argument(help="The project's pseudonym, e.g. DEMO001.")],
+    participant: Annotated[
+        str | None,
+        typer.Argument(help="The project's pseudonym, e.g. DEMO001; without one the project makes it up."),
+    ] = None,
     event: Annotated[str, typer.Option(help="The project's word for the visit.")] = "Unknown",
     as_json: Json = False,
 ) -> None:
@@ -25,10 +28,10 @@ def assign(
     if as_json:
         show_json(verdict)
     else:
-        out().print(f"in force: {study} is {project} {participant} ({event})", markup=False)
+        out().print(f"in force: {study} is {project} {verdict.get('participant', '')} ({event})", markup=False)
 
 
-def assigned(client: Client, study: str, project: str, participant: str, event: str) -> Item:
+def assigned(client: Client, study: str, project: str, participant: str | None, event: str) -> Item:
     """The assignment once it is in force; Failure when it is refused, or when nobody decides."""
     body = {"project": project, "participant": participant, "event": event}
     given: Item = client.post(f"/studies/{segment(study)}/assignments", body)

@@ -1,6 +1,5 @@
 """Who the studies of a `send --project` will be: decided before anything is sent."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -8,11 +7,10 @@ from typing import Self
 from cli.client import Client, Item, segment, wait
 from cli.dicom.files import Sendable
 from cli.failure import Code, Failure
+from shared.registry.expressions import fits, is_open
 
 PATIENCE = 120.0
 """Seconds that cataloguing may take."""
-NONSENSE = "~ no name. of: any [participant] ~"
-"""What fits this has no naming pattern, and would let every PatientID through as a pseudonym."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,10 @@ class Plan:
         first = {file.study_instance_uid: file for file in reversed(sendable) if file.study_instance_uid}
         if participant:
             return cls(project, event, dict.fromkeys(first, participant))
-        if re.fullmatch(pattern, NONSENSE):
+        if is_open(pattern):
             raise Failure(f"{project} has no naming pattern: say --participant", Code.USAGE)
         participants = {study: patient_id(file) for study, file in first.items()}
-        strangers = sum(not re.fullmatch(pattern, name) for name in participants.values())
+        strangers = sum(not fits(pattern, name) for name in participants.values())
         if strangers:
             raise Failure(
                 f"the PatientID of {strangers} of {len(participants)} studies does not fit the naming pattern of "

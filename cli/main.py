@@ -18,6 +18,7 @@ from cli import (
     keys,
     mails,
     members,
+    participants,
     pixels,
     profiles,
     projects,
@@ -35,6 +36,7 @@ from cli import (
     up,
     users,
     watch,
+    visits,
     withdrawals,
 )
 from cli.failure import Failure
@@ -76,6 +78,8 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(destinations.app, name="destination")
 app.add_typer(coupling.app, name="coupling")
 app.add_typer(rules.app, name="rule")
+app.add_typer(participants.app, name="participant")
+app.add_typer(visits.app, name="event")
 app.add_typer(audit.app, name="audit")
 app.add_typer(redcap.app, name="redcap")
 app.add_typer(mails.app, name="mail")

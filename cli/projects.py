@@ -33,6 +33,10 @@ def add(
     participants: Annotated[
         str, typer.Option(metavar="REGEX", help="How its participants are named; the whole name has to fit.")
     ] = ".+",
+    auto_ids: Annotated[str, typer.Option(metavar="PATTERN", help="How it makes up participants, as P-{n:4}.")] = "",
+    auto_id_aet: Annotated[
+        str | None, typer.Option(metavar="AET", help="What is sent to this AE title is assigned by itself.")
+    ] = None,
     event: Annotated[list[str] | None, typer.Option(help="A visit that it knows; may be repeated; none: any.")] = None,
     profile: Annotated[str, typer.Option(help="A built-in profile; see `fiona profile`.")] = "basic",
     as_json: Json = False,
@@ -42,6 +46,8 @@ def add(
         "name": name,
         "description": description,
         "participant_pattern": participants,
+        "auto_id_pattern": auto_ids,
+        "auto_id_aet": auto_id_aet,
         "events": event or [],
         "destinations": destination,
         "profile": profile,
@@ -72,6 +78,12 @@ def set_project(
     participants: Annotated[
         str | None, typer.Option(metavar="REGEX", help="How participants to come are named.")
     ] = None,
+    auto_ids: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="How it makes up participants; '': not any more.")
+    ] = None,
+    auto_id_aet: Annotated[
+        str | None, typer.Option(metavar="AET", help="What is sent to this AE title is assigned by itself; '': none.")
+    ] = None,
     event: Annotated[list[str] | None, typer.Option(help="All visits that it knows; may be repeated.")] = None,
     destination: Annotated[list[str] | None, typer.Option(help="Where studies to come go; may be repeated.")] = None,
     profile: Annotated[str | None, typer.Option(help="A built-in profile, if it has none of its own.")] = None,
@@ -82,14 +94,17 @@ def set_project(
         "description": description,
         "active": active,
         "participant_pattern": participants,
+        "auto_id_pattern": auto_ids,
+        "auto_id_aet": auto_id_aet or None,
         "events": event or None,
         "destinations": destination or None,
         "profile": profile,
     }
-    if all(value is None for value in wish.values()):
+    taken_away = ["auto_id_aet"] if auto_id_aet == "" else []
+    if all(value is None for value in wish.values()) and not taken_away:
         raise typer.BadParameter("say what is to be different")
     with Client() as client:
-        record(client.patch(f"/projects/{segment(name)}", wish), as_json)
+        record(client.patch(f"/projects/{segment(name)}", wish, null=taken_away), as_json)
 
 
 for command in (*applications.COMMANDS, *life.COMMANDS):

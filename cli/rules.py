@@ -5,13 +5,20 @@ from typing import Annotated
 import typer
 
 from cli.client import Client, segment
+from cli.failure import Code, Failure
 from cli.output import Column, Json, listing, out, record
+from cli.rule_trial import trial
 
-app = typer.Typer(help="Routing rules: add, list, show, set, drop.", no_args_is_help=True)
+app = typer.Typer(help="Routing rules: add, list, show, set, move, test, remove.", no_args_is_help=True)
 Title = Annotated[str | None, typer.Option(metavar="AET")]
 Regex = Annotated[
     str | None, typer.Option(metavar="REGEX", help="The whole value has to fit; it becomes the participant.")
 ]
+Attribute = Annotated[
+    str | None, typer.Option(metavar="PATH", help="A keyword or tag, as SeriesDescription or (0008,103E).")
+]
+Value = Annotated[str | None, typer.Option("--matches", metavar="REGEX", help="To be found in the attribute.")]
+Site = Annotated[str | None, typer.Option(help="Data access group of participants that it makes.")]
 
 COLUMNS: tuple[Column, ...] = (
     ("ID", "id"),
@@ -21,6 +28,9 @@ COLUMNS: tuple[Column, ...] = (
     ("Calling AET", "calling_aet"),
     ("PatientID", "patient_id"),
     ("PatientName", "patient_name"),
+    ("Attribute", lambda rule: f"{rule['attribute']} ~ {rule['attribute_value']}" if rule.get("attribute") else ""),
+    ("Makes up", "auto_id"),
+    ("Active", "active"),
     ("Event", "event"),
 )
 
@@ -32,13 +42,19 @@ def add(
     calling: Title = None,
     patient_id: Regex = None,
     patient_name: Regex = None,
+    attribute: Attribute = None,
+    matches: Value = None,
+    auto_id: Annotated[bool, typer.Option("--auto-id", help="The project makes up the participant.")] = False,
+    site: Site = None,
     event: Annotated[str, typer.Option(help="The project's word for the visit.")] = "Unknown",
     position: Annotated[int, typer.Option(help="Rules are tried in this order.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Take studies of these AE titles (any, if none is named) whose PatientID or PatientName fits."""
-    if patient_id is None and patient_name is None:
-        raise typer.BadParameter("say --patient-id or --patient-name: what fits is the participant")
+    """Take studies of these AE titles (any, if none is named) whose PatientID or PatientName, and attribute, fit."""
+    if patient_id is None and patient_name is None and not auto_id:
+        raise typer.BadParameter("say --patient-id or --patient-name: what fits is the participant; or --auto-id")
+    if (attribute is None) != (matches is None):
+        raise typer.BadParameter("--attribute and --matches belong together")
     body = {
         "project": project,
         "position": position,
@@ -46,6 +62,10 @@ def add(
         "calling_aet": calling,
         "patient_id": patient_id,
         "patient_name": patient_name,
+        "attribute": attribute,
+        "attribute_value": matches,
+        "auto_id": auto_id,
+        "site": site,
         "event": event,
     }
     with Client() as client:
@@ -75,6 +95,10 @@ def set_rule(
     calling: Title = None,
     patient_id: Regex = None,
     patient_name: Regex = None,
+    attribute: Attribute = None,
+    matches: Value = None,
+    auto_id: Annotated[bool | None, typer.Option("--auto-id/--no-auto-id", help="Who makes the participant.")] = None,
+    site: Site = None,
     event: Annotated[str | None, typer.Option(help="The project's word for the visit.")] = None,
     position: Annotated[int | None, typer.Option(help="Rules are tried in this order.")] = None,
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="Whether it takes studies.")] = None,
@@ -86,19 +110,47 @@ def set_rule(
         "calling_aet": calling,
         "patient_id": patient_id,
         "patient_name": patient_name,
+        "attribute": attribute,
+        "attribute_value": matches,
     }
-    wish = {"event": event, "position": position, "active": active, **conditions}
+    wish = {"event": event, "position": position, "active": active, "auto_id": auto_id, "site": site, **conditions}
     if all(value is None for value in wish.values()):
         raise typer.BadParameter("say what is to be different")
     taken_away = [key for key, value in conditions.items() if value == ""]
     with Client() as client:
-        made = client.patch(f"/rules/{segment(rule)}", {k: v for k, v in wish.items() if v != ""}, null=taken_away)
+        said = {key: value for key, value in wish.items() if key not in taken_away}
+        made = client.patch(f"/rules/{segment(rule)}", said, null=taken_away)
     record(made, as_json)
 
 
 @app.command()
-def drop(rule: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def move(
+    rule: Annotated[str, typer.Argument(metavar="ID")],
+    before: Annotated[str | None, typer.Option(metavar="ID", help="To be tried before this one.")] = None,
+    first: Annotated[bool, typer.Option("--first", help="Before all others.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="After all others.")] = False,
+) -> None:
+    """Try a rule at another place among those of its project."""
+    if [before is not None, first, last].count(True) != 1:
+        raise typer.BadParameter("one of --before, --first and --last")
+    with Client() as client:
+        path = f"/projects/{segment(client.get(f'/rules/{segment(rule)}')['project'])}/rules/order"
+        order, tag = client.marked(path)
+        others = [each for each in order["rules"] if each != rule]
+        if before is not None and before not in others:
+            raise Failure(f"{before} is no other rule of the same project", Code.NOT_FOUND)
+        place = 0 if first else len(others) if before is None else others.index(before)
+        client.put(path, {"rules": [*others[:place], rule, *others[place:]]}, replaces=tag)
+    out().print(f"moved {rule} to place {place + 1} of {len(others) + 1}", markup=False)
+
+
+@app.command()
+def remove(rule: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Take a rule away."""
     with Client() as client:
         client.delete(f"/rules/{segment(rule)}")
-    out().print(f"dropped {rule}", markup=False)
+    out().print(f"removed {rule}", markup=False)
+
+
+app.command("test")(trial)
+app.command("drop", hidden=True)(remove)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from services.api.idempotency import context_for
 from services.api.settings import ApiSettings
 from shared.database import DatabaseUnavailable
+from shared.registry.attribute_paths import steps
 from shared.registry.expressions import problem
 from shared.service import Context
 from shared.store import valid_uid
@@ -50,6 +51,11 @@ def _expression(text: str) -> str:
     return text
 
 
+def _attribute_path(text: str) -> str:
+    steps(text)
+    return text
+
+
 def _trimmed(text: str) -> str:
     if text != text.strip():
         raise ValueError("begins or ends with a space")
@@ -77,6 +83,9 @@ EventName = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)
 ]
 """A project's word for a visit."""
+
+AttributePath = Annotated[str, Field(max_length=250), AfterValidator(_attribute_path)]
+"""A keyword, a tag, a way into sequences, or a private element by its creator."""
 
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[\x20-\x5b\x5d-\x7e]+$")]
 """PS3.5 §6.2, VR AE."""

@@ -1,50 +1,21 @@
-"""What stands at an attribute path of an archived file: `python -m services.api.peek FILE PATH`.
+"""What stands at an attribute path of an archived file in quarantine, read apart: `python -m services.api.peek`."""
 
-The file is in quarantine, so it may be made to harm whoever reads it: it is read in a process of its own with limits
-on memory, time and what it may say. What it prints is a value of a patient: one JSON object, for the one who asked.
-"""
-
-import asyncio
-import json
 import re
-import resource
-import sys
 from pathlib import Path
 from typing import Any, Final
 
+from shared.dicom.apart import answer, ask, in_text
+
 SECONDS: Final = 20
-MEMORY: Final = 2**31
 LONGEST: Final = 4096
 """Characters of a value that are shown."""
 
 STEP: Final = re.compile(r"\(([0-9A-Fa-f]{4}),([0-9A-Fa-f]{4})\)(?:\[(\d+)\])?")
 
 
-class CannotPeek(Exception):
-    """The value cannot be shown; the text is free of PHI."""
-
-
 async def peek(file: Path, where: str) -> dict[str, Any]:
-    """Keyword, VR and value (None: nothing to show) of what stands there, and whether the value is whole."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "services.api.peek", str(file), where),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": ""},
-    )
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), SECONDS)
-    except TimeoutError:
-        raise CannotPeek("reading it took too long") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise CannotPeek("it cannot be read that far")
-    found: dict[str, Any] = json.loads(said)
+    """Keyword, VR and value (None: nothing to show) of what stands there, and whether it is whole; CannotRead."""
+    found: dict[str, Any] = await ask("services.api.peek", [str(file), where], SECONDS)
     return found
 
 
@@ -78,23 +49,9 @@ def look(file: Path, where: str) -> dict[str, Any]:
 
 
 def _text(value: Any, vr: str) -> str | None:
-    """The value for people: text as it is, bytes as Latin-1, a sequence or an image as nothing."""
-    if value is None or vr in ("SQ", "OB or OW", "OW"):
-        return None
-    if isinstance(value, bytes):
-        return value[: LONGEST + 1].decode("latin-1")
-    if isinstance(value, str) or not hasattr(value, "__iter__") or hasattr(value, "components"):
-        return str(value)
-    return "\\".join(str(each) for each in value)
-
-
-def main() -> None:
-    """In the process of its own."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    file, where = sys.argv[1:]
-    sys.stdout.write(json.dumps(look(Path(file), where)))
+    """The value for people: a sequence or an image is nothing."""
+    return None if vr in ("SQ", "OB or OW", "OW") else in_text(value, LONGEST + 1)
 
 
 if __name__ == "__main__":
-    main()
+    answer(lambda asked: look(Path(asked[0]), asked[1]))

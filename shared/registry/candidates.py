@@ -9,14 +9,24 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.crypto import Vault
-from shared.dicom.apart import MOST_FILES, CannotRead, values_at
+from shared.dicom.apart import CannotRead
+from shared.dicom.attributes import MOST_FILES, values_at
 from shared.log import logger
 from shared.registry.attribute_paths import keyword
 from shared.registry.matching import Candidate
+from shared.registry.resemblance import Person
 from shared.store import Store
 from shared.tables import Instance, RoutingRule, Series, Study, StudyIdentity
 
 log = logger("registry")
+
+OF_PERSONS: Final = {
+    "PatientID": "patient_id",
+    "PatientName": "patient_name",
+    "AccessionNumber": "accession_number",
+    "PatientBirthDate": "birth_date",
+}
+"""Attributes that say who it is, and what a candidate calls them."""
 
 OF_STUDIES: Final = frozenset(
     ("StudyDescription", "StudyID", "InstitutionName", "OperatorsName", "ReferringPhysicianName")
@@ -36,8 +46,7 @@ async def candidate_of(
     study = await session.get(Study, study_uid)
     if study is None:
         return None
-    identity = await session.get(StudyIdentity, study_uid)
-    details: dict[str, str] = json.loads(vault.decrypt(identity.details)) if identity else {}
+    details, accession_number = await _identities(session, vault, study_uid)
     return Candidate(
         study_instance_uid=study_uid,
         accession_hash=study.accession_hash,
@@ -45,10 +54,42 @@ async def candidate_of(
         called_aet=study.called_aet,
         patient_id=details.get("PatientID", ""),
         patient_name=details.get("PatientName", ""),
-        accession_number=vault.decrypt(identity.accession_number) if identity else "",
+        accession_number=accession_number,
         birth_date=details.get("PatientBirthDate", ""),
         attributes=await _attributes(session, store, study_uid, details, paths_of(rules)),
     )
+
+
+async def candidate_of_header(
+    content: bytes, calling_aet: str | None, called_aet: str | None, rules: Iterable[RoutingRule]
+) -> Candidate:
+    """A study of which one header is all that is known; CannotRead when it is no DICOM."""
+    paths = paths_of(rules)
+    (values,) = await values_at(content, sorted(paths | OF_PERSONS.keys()))
+    if not any(values.values()):
+        raise CannotRead("it is no DICOM file, or its beginning is missing")
+    said = {name: "".join(values[attribute][:1]) for attribute, name in OF_PERSONS.items()}
+    attributes = {path: tuple(values[path]) for path in paths}
+    return Candidate("", None, calling_aet, called_aet, attributes=attributes, **said)
+
+
+async def person_of(session: AsyncSession, vault: Vault, study_uid: str) -> Person:
+    """Whose study it is, for no more than to see that a participant is not called after them."""
+    details, accession_number = await _identities(session, vault, study_uid)
+    return Person(
+        patient_id=details.get("PatientID", ""),
+        patient_name=details.get("PatientName", ""),
+        accession_number=accession_number,
+        birth_date=details.get("PatientBirthDate", ""),
+    )
+
+
+async def _identities(session: AsyncSession, vault: Vault, study_uid: str) -> tuple[dict[str, str], str]:
+    identity = await session.get(StudyIdentity, study_uid)
+    if identity is None:
+        return {}, ""
+    details: dict[str, str] = json.loads(vault.decrypt(identity.details))
+    return details, vault.decrypt(identity.accession_number)
 
 
 def paths_of(rules: Iterable[RoutingRule]) -> set[str]:

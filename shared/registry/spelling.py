@@ -49,9 +49,9 @@ def in_words(expression: str) -> str | None:
         return None
 
 
-def explained(expression: str) -> str:
-    """The pattern in words where they do not fail, the expression itself, and an example."""
-    words, such = in_words(expression), example(expression)
+def explained(expression: str, given: str = "") -> str:
+    """The pattern in words where they do not fail, the expression itself, and an example: `given` if it fits."""
+    words, such = in_words(expression), given if given and fits(expression, given) else example(expression)
     text = f"a name is {words} ({expression})" if words else f"the whole name has to fit {expression}"
     return f"{text}, for example {such}" if such else text
 

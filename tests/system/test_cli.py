@@ -166,8 +166,41 @@ def test_coupling_and_rules(fiona: Fiona) -> None:
     assert fiona("coupling", "remove", PROJECT, entry["id"]) == 4
     rule = fiona.json("rule", "add", PROJECT, "--called", "SUBJECTS", "--patient-id", r"SUBJ\d\d")
     assert [each["id"] for each in fiona.json("rule", "list")] == [rule["id"]]
-    assert fiona("rule", "drop", rule["id"]) == 0
+    assert fiona("rule", "remove", rule["id"]) == 0
     assert fiona.json("rule", "list") == []
+
+
+def test_participants_and_rules_that_are_tried_first(fiona: Fiona) -> None:
+    wish = ("--participants", r"R\d\d\d", "--event", "baseline", "--auto-ids", "R{n:3}")
+    made = fiona.json("project", "add", "RULED_STUDY", "--destination", "research", *wish)
+    assert made["auto_id_pattern"] == "R{n:3}"
+    assert fiona("project", "set", "RULED_STUDY", "--auto-ids", "Q{n:3}") == 1
+    assert "does not fit" in fiona.err
+    assert fiona("participant", "add", "RULED_STUDY", "X1") == 1
+    assert "for example R111" in fiona.err
+    assert fiona.json("participant", "add", "RULED_STUDY", "--site", "north")["name"] == "R001"
+    assert fiona("participant", "add", "RULED_STUDY", "R001") == 5
+    assert [each["name"] for each in fiona.json("participant", "list", "RULED_STUDY", "--site", "north")] == ["R001"]
+    assert fiona.json("participant", "show", "RULED_STUDY", "R001")["origin"] == "auto"
+    assert [each["name"] for each in fiona.json("event", "list", "RULED_STUDY", "--imaging")] == ["baseline"]
+
+    def rule(*options: str) -> str:
+        return str(fiona.json("rule", "add", "RULED_STUDY", "--event", "baseline", *options)["id"])
+
+    by_attribute = ("--attribute", "Modality", "--matches", "^CT$", "--called", "RULED")
+    first = rule("--patient-id", "X.*", "--position", "1")
+    second = rule("--auto-id", *by_attribute, "--position", "2")
+    assert fiona("rule", "test", CT, "--called", "ELSE", "--project", "RULED_STUDY") == 1
+    assert "called_aet does not fit" in fiona.out
+    tried = fiona.json("rule", "test", CT, "--called", "RULED", "--project", "RULED_STUDY")
+    assert [each["matches"] for each in tried["rules"]] == [False, True]
+    (winner,) = tried["winners"]
+    assert (winner["reason"], winner["made_up"], winner["refused"]) == (f"rule {second}", True, None)
+    assert fiona("rule", "move", second, "--first") == 0
+    assert [each["id"] for each in fiona.json("rule", "list", "--project", "RULED_STUDY")] == [second, first]
+    assert fiona("rule", "move", second, "--before", "nothing") == 4
+    assert fiona.json("rule", "set", second, "--inactive")["active"] is False
+    assert fiona("rule", "test", "1.2.3.4") == 4
 
 
 def test_status_and_dead(fiona: Fiona) -> None:

@@ -14,13 +14,13 @@ from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.api import wishes
+from services.api import participation, wishes
 from services.api.actor import Who
 from services.api.answers import Shape, example
-from services.api.needs import Ctx, EventName, Participant, ProjectName, Uid
+from services.api.needs import Ctx, EventName, Participant, ProjectName, Site, Uid
 from services.api.permissions import sees
 from services.api.problems import Problem, documented
-from services.api.resources.projects import check_participation, get_project
+from services.api.resources.projects import get_project
 from services.api.sight import find_study, within
 from shared.bus import Message
 from shared.crypto import Vault
@@ -37,8 +37,19 @@ class AssignmentRequest(Shape):
 
     model_config = example(project="ABCD-study", participant="ABCD-0017", event="baseline")
     project: ProjectName
-    participant: Participant = Field(description="the project's pseudonym")
+    participant: Participant | None = Field(
+        default=None, description="the project's pseudonym; null: the one that it makes up for the patient"
+    )
     event: EventName = "Unknown"
+    site: Site | None = Field(default=None, description="data access group of a new participant; null: one's own")
+
+
+class Wish(Shape):
+    """What is asked for, when it is known as whom the patient is in the project."""
+
+    project: str
+    participant: str
+    event: str
 
 
 class AssignmentState(Shape):
@@ -74,7 +85,7 @@ class AssignmentState(Shape):
     ended_by: str | None = Field(default=None, description="the correction that ended it")
 
 
-def new_id(vault: Vault, study_uid: str, wish: AssignmentRequest, refused_before: int) -> str:
+def new_id(vault: Vault, study_uid: str, wish: Wish, refused_before: int) -> str:
     """The id of this very wish: its own hash, and a hash of that which only we can make.
 
     After a refusal the same wish is a new one.
@@ -102,16 +113,23 @@ def given_out(vault: Vault, identity: UUID) -> bool:
             "project-without-destination",
             "invalid-request",
             "participant-not-allowed",
+            "participant-resembles-patient",
+            "participant-withdrawn",
+            "no-auto-id",
+            "other-site",
             "event-not-allowed",
         ),
     },
 )
-async def assign(context: Ctx, who: Who, uid: Uid, wish: AssignmentRequest, response: Response) -> AssignmentState:
+async def assign(context: Ctx, who: Who, uid: Uid, asked: AssignmentRequest, response: Response) -> AssignmentState:
     """Taken down durably and handed to the router; ask for the id to see what it said."""
     async with context.database.session() as session:
         await find_study(session, who, uid)
         await wishes.hold(session, uid)
-        project = await get_project(session, wish.project)
+        project = await get_project(session, asked.project)
+        belonging = participation.Belonging(session, context.vault, who, project, uid, asked.site)
+        participant = asked.participant or await belonging.made_up()
+        wish = Wish(project=project.name, participant=participant, event=asked.event)
         said = wish.participant, wish.event
         if (there := await wishes.in_force(session, uid, wish.project)) is not None:
             if not wishes.same(there, said):
@@ -126,7 +144,7 @@ async def assign(context: Ctx, who: Who, uid: Uid, wish: AssignmentRequest, resp
             raise Problem("project-inactive", why)
         if not project.destinations:
             raise Problem("project-without-destination")
-        check_participation(project, wish.participant, wish.event)
+        await belonging.admit(participant, wish.event, made_up=asked.participant is None)
         identity = new_id(context.vault, uid, wish, await times_before(session, uid, wish.project))
         await wishes.keep(
             session,
@@ -159,7 +177,7 @@ async def show_assignment(context: Ctx, who: Who, identity: UUID) -> AssignmentS
     return AssignmentState(id=str(identity), state="pending")
 
 
-def pending(uid: str, identity: str, wish: AssignmentRequest) -> AssignmentState:
+def pending(uid: str, identity: str, wish: Wish) -> AssignmentState:
     """What was wished for and is not decided yet."""
     return AssignmentState(id=identity, state="pending", study_instance_uid=uid, reason="person", **wish.model_dump())
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Response
 from pydantic import Field, model_validator
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api.actor import ProjectRole, Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
-from services.api.needs import Ctx, Limit, Offset, ProjectName
+from services.api.needs import AeTitle, Ctx, Limit, Offset, ProjectName
 from services.api.people.members import grant
 from services.api.problems import FieldError, Problem, documented, invalid
 from services.api.project_fields import (
@@ -32,17 +32,37 @@ from shared.crypto import Vault
 from shared.database import insert_new
 from shared.events import ProjectMoved
 from shared.ledger import add
+from shared.registry.auto_ids import parse
+from shared.registry.auto_ids import problem as auto_id_problem
 from shared.registry.expressions import fits
 from shared.registry.life import note
 from shared.registry.projects import OPEN, open_for_transfers, today
+from shared.registry.resemblance import Person, resemblance
+from shared.registry.spelling import explained
 from shared.tables import Assignment, Destination, Participant, Project, ProjectProfile, Transfer
 from shared.tables.base import now
 
 router = APIRouter(tags=["projects"])
 KEY_BYTES = 32
+NOBODY = Person()
+"""Of whom nothing is known."""
 
 
-EXAMPLE = {"name": "ABCD-study", **SHAPE, **PEOPLE, "destinations": ["research-pacs"], "profile": "basic"}
+AutoIds = Annotated[
+    str,
+    Field(max_length=100, description="how the project makes up participants, as ABCD-{n:4}; empty: it does not"),
+]
+AUTO_ID_AET = Field(default=None, description="what is sent to this AE title is assigned under a participant made up")
+
+EXAMPLE = {
+    "name": "ABCD-study",
+    **SHAPE,
+    **PEOPLE,
+    "auto_id_pattern": "ABCD-{n:4}",
+    "auto_id_aet": "ABCD",
+    "destinations": ["research-pacs"],
+    "profile": "basic",
+}
 APPROVAL: dict[str, Any] = {"approval": "2026/1234", "starts_on": "2026-01-01", "ends_on": "2030-12-31"}
 LIFE: dict[str, Any] = {
     "state": "production",
@@ -58,6 +78,8 @@ class NewProject(ProjectFields, Storage):
 
     model_config = example(**EXAMPLE, **APPROVAL)
     name: ProjectName
+    auto_id_pattern: AutoIds = ""
+    auto_id_aet: AeTitle | None = AUTO_ID_AET
     approval: Approval = ""
     starts_on: date | None = None
     ends_on: date | None = Field(default=None, description="the first day without an approval")
@@ -69,6 +91,8 @@ class ProjectChange(ProjectFields, Storage):
     """What is to be different in a project; what is not named stays."""
 
     model_config = example(description="A brain cohort, phase 2", active=True, events=["baseline", "year1", "year2"])
+    auto_id_pattern: AutoIds = ""
+    auto_id_aet: AeTitle | None = AUTO_ID_AET
     destinations: Destinations = Field(default=[])
     profile: BuiltIn = Field(default="basic", description="for a project that has none of its own")
     active: bool = Field(default=True, description="an inactive one takes no studies and lets nothing out of review")
@@ -102,6 +126,8 @@ class ProjectItem(Shape):
     ends_on: date | None
     end_provision: str = Field(description="delete or anonymise; keep: of a project that is anonymous already")
     participant_pattern: str
+    auto_id_pattern: str
+    auto_id_aet: str | None
     participant_example: str
     events: list[str]
     events_without_images: list[str]
@@ -136,15 +162,6 @@ class ProjectDetail(ProjectItem):
     transfers: dict[str, int] = Field(description="by state")
 
 
-class ParticipantItem(Shape):
-    """A pseudonym that a project uses."""
-
-    model_config = example(name="ABCD-0017", studies=2, created_at="2026-01-02T10:33:00Z")
-    name: str
-    studies: int
-    created_at: datetime
-
-
 async def get_project(session: AsyncSession, name: str) -> Project:
     """The project; a problem when there is none."""
     project = await session.get(Project, name)
@@ -177,11 +194,23 @@ async def add_project(session: AsyncSession, vault: Vault, values: Mapping[str, 
     return await session.get_one(Project, values["name"])
 
 
-def check_participation(project: Project, participant: str, event: str) -> None:
-    """A problem unless the project takes such a participant at such an event."""
+def check_participation(project: Project, participant: str, event: str, person: Person = NOBODY) -> None:
+    """A problem unless the project takes such a participant at such an event, and it does not say who the person is."""
+    check_name(project, participant, person)
+    check_event(project, event)
+
+
+def check_name(project: Project, participant: str, person: Person = NOBODY) -> None:
+    """A problem unless a participant of the project may be called so."""
     if not fits(project.participant_pattern, participant):
-        raise Problem("participant-not-allowed", f"the whole name has to fit {project.participant_pattern}")
-    taken = [name for name in project.events if name not in project.events_without_images]
+        raise Problem("participant-not-allowed", explained(project.participant_pattern, project.participant_example))
+    if (what := resemblance(participant, person, project)) is not None:
+        raise Problem("participant-resembles-patient", f"it resembles the patient's {what}")
+
+
+def check_event(project: Project, event: str) -> None:
+    """A problem unless the project has the event, and images are assigned to it."""
+    taken = [each for each in project.events if each not in project.events_without_images]
     if project.events and event not in taken:
         raise Problem("event-not-allowed", f"there are: {', '.join(taken)}")
 
@@ -206,6 +235,7 @@ async def make_project(context: Ctx, who: Who, wish: NewProject, response: Respo
     """Its key, from which its pseudonyms follow, is made now and never again. Whoever makes it owns it."""
     values = wish.model_dump()
     check_together(values)
+    _check_auto_ids(wish.name, wish.participant_pattern, wish.auto_id_pattern, wish.auto_id_aet)
     async with context.database.session() as session:
         project = await add_project(session, context.vault, values | {"state": "production"})
         await grant(session, who.name, wish.name, [ProjectRole.OWNER], by=who.name)
@@ -237,6 +267,8 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, e
         if paused and project.active:
             moved = ProjectMoved(project=name, before=project.state, after=project.state)
             await add(session, [Message.of(moved)])
+        if wish.model_fields_set & {"participant_pattern", "auto_id_pattern", "auto_id_aet"}:
+            _check_auto_ids(name, project.participant_pattern, project.auto_id_pattern, project.auto_id_aet)
         check_together(vars(project))
         item = project_item(project)
     context.relay.wake()
@@ -265,38 +297,17 @@ async def show_project(context: Ctx, name: ProjectName, shown: Shown) -> Project
         return shown(detail, edited=item)
 
 
-@router.get(
-    "/projects/{name}/participants",
-    summary="The participants of a project",
-    responses=documented("unknown-project"),
-)
-async def list_participants(
-    context: Ctx, name: ProjectName, limit: Limit = 100, offset: Offset = 0
-) -> Page[ParticipantItem]:
-    """By pseudonym, with the number of their studies."""
-    mine = Participant.project == name
-    studies = (
-        select(func.count(Assignment.study_instance_uid.distinct()))
-        .where(
-            Assignment.project == Participant.project,
-            Assignment.participant == Participant.name,
-            Assignment.in_force,
+def _check_auto_ids(name: str, participant_pattern: str, pattern: str, aet: str | None) -> None:
+    """A problem when the project would make up participants that it does not take, or is to and cannot."""
+    if pattern and (why := auto_id_problem(pattern, name, participant_pattern)) is not None:
+        raise invalid(FieldError(loc=["body", "auto_id_pattern"], msg=why, type="not_usable"))
+    if aet is not None and not pattern:
+        raise invalid(FieldError(loc=["body", "auto_id_aet"], msg="needs auto_id_pattern", type="not_usable"))
+    if aet is not None and parse(pattern).needs_site:
+        msg = (
+            "nobody says the site of what is sent to an AE title, and auto_id_pattern names it: make a rule with a site"
         )
-        .correlate(Participant)
-        .scalar_subquery()
-    )
-    async with context.database.reading() as session:
-        await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(Participant).where(mine)) or 0
-        rows = await session.execute(
-            select(Participant.name, studies, Participant.created_at)
-            .where(mine)
-            .order_by(Participant.name)
-            .limit(limit)
-            .offset(offset)
-        )
-        items = [ParticipantItem(name=row[0], studies=row[1], created_at=row[2]) for row in rows]
-    return Page(items=items, total=total)
+        raise invalid(FieldError(loc=["body", "auto_id_aet"], msg=msg, type="not_usable"))
 
 
 async def _check_destinations(session: AsyncSession, names: list[str]) -> None:

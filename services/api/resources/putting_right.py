@@ -12,12 +12,14 @@ from services.api import wishes
 from services.api.actor import Actor, Who
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, EventName, Identity, Participant, ProjectName, Prose
+from services.api.participation import Belonging
 from services.api.permissions import manages
 from services.api.problems import Problem, documented
-from services.api.resources.assignments import AssignmentRequest, new_id, times_before
+from services.api.resources.assignments import Wish, new_id, times_before
 from services.api.resources.corrections import CorrectionItem, correction_item
-from services.api.resources.projects import check_participation, get_project
+from services.api.resources.projects import get_project
 from shared.bus import Message
+from shared.crypto import Vault
 from shared.events import AssignmentCorrected, Event, TransferCancelled
 from shared.ledger import add
 from shared.registry.projects import open_for_transfers, today
@@ -63,6 +65,9 @@ class Why(Shape):
         "project-without-destination",
         "invalid-request",
         "participant-not-allowed",
+        "participant-resembles-patient",
+        "participant-withdrawn",
+        "other-site",
         "event-not-allowed",
     ),
 )
@@ -70,8 +75,8 @@ async def correct(context: Ctx, who: Who, identity: Identity, wish: WhereTo, res
     """What was sent leaves its destinations first; then it is sent as what it is. Both is told by the withdrawal."""
     async with context.database.session() as session:
         old = await _in_force(session, identity)
-        to = AssignmentRequest(**wish.model_dump(exclude={"reason"}))
-        await _check(session, who, old, to)
+        to = Wish(**wish.model_dump(exclude={"reason"}))
+        await _check(session, context.vault, who, old, to)
         uid = old.study_instance_uid
         becomes = new_id(context.vault, uid, to, await times_before(session, uid, to.project))
         await wishes.keep(
@@ -140,7 +145,7 @@ async def _in_force(session: AsyncSession, identity: str) -> Assignment:
     return row
 
 
-async def _check(session: AsyncSession, who: Actor, old: Assignment, to: AssignmentRequest) -> None:
+async def _check(session: AsyncSession, vault: Vault, who: Actor, old: Assignment, to: Wish) -> None:
     """A problem unless the study can belong there, and whoever says so manages that project, too."""
     if not manages(who, to.project):
         raise Problem("unknown-project")
@@ -156,7 +161,8 @@ async def _check(session: AsyncSession, who: Actor, old: Assignment, to: Assignm
         raise Problem("project-inactive", why)
     if not project.destinations:
         raise Problem("project-without-destination")
-    check_participation(project, to.participant, to.event)
+    belonging = Belonging(session, vault, who, project, old.study_instance_uid)
+    await belonging.admit(to.participant, to.event)
 
 
 def _correction(context: Ctx, who: Actor, kind: str, project: str, reason: str) -> Correction:

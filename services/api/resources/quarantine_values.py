@@ -6,9 +6,10 @@ from sqlalchemy import select
 
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, Identity, Uid
-from services.api.peek import CannotPeek, peek
+from services.api.peek import peek
 from services.api.problems import Problem, documented
 from services.api.resources.quarantine import EXAMPLE
+from shared.dicom.apart import CannotRead
 from shared.log import logger
 from shared.tables import Instance, QuarantinedInstance
 
@@ -61,6 +62,6 @@ async def show_value(context: Ctx, identity: Identity, sop: Uid) -> QuarantinedV
     else:
         try:
             found = await peek(file, row.where)
-        except CannotPeek as error:
+        except CannotRead as error:
             remark = str(error)
     return QuarantinedValue(sop_instance_uid=sop, rule=row.rule, where=row.where, remark=remark, **found)

@@ -11,15 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
-from services.api.needs import AeTitle, Ctx, EventName, Expression, Identity, Limit, Offset, ProjectName
+from services.api.needs import AeTitle, AttributePath, Ctx, EventName, Expression, Identity, Limit, Offset, ProjectName
 from services.api.problems import FieldError, Problem, documented, invalid
-from services.api.resources.projects import get_project
+from services.api.resources.projects import check_event, get_project
 from services.api.sight import in_sight
+from shared.registry.auto_ids import parse
 from shared.tables import Project, RoutingRule
 from shared.tables.base import new_id, now
 
 router = APIRouter(tags=["rules"])
-NOBODY = "patient_id or patient_name: without either it fits nobody"
+ORDER = RoutingRule.position, RoutingRule.id
+"""In which rules are tried."""
 
 EXAMPLE = {
     "project": "ABCD-study",
@@ -28,12 +30,34 @@ EXAMPLE = {
     "calling_aet": None,
     "patient_id": r"ABCD-\d{4}",
     "patient_name": None,
+    "attribute": None,
+    "attribute_value": None,
+    "auto_id": False,
+    "site": "",
     "event": "baseline",
 }
+SiteOrNone = Annotated[str, Field(max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]*$")]
+AUTO_ID = Field(default=False, description="the project makes up the participant, whatever the patient is called")
+
+
+def fault(rule: "NewRule | RoutingRule") -> FieldError | None:
+    """What a rule lacks to mean something."""
+    if (rule.attribute is None) != (rule.attribute_value is None):
+        return FieldError(loc=["attribute"], msg="attribute and attribute_value belong together", type="incomplete")
+    somebody = rule.patient_id or rule.patient_name
+    if not somebody and not rule.auto_id:
+        msg = "patient_id or patient_name, unless auto_id: without either nobody is the participant"
+        return FieldError(loc=["patient_id"], msg=msg, type="nobody")
+    if not somebody and not (rule.called_aet or rule.calling_aet or rule.attribute):
+        return FieldError(loc=["auto_id"], msg="needs a condition: it would take every study", type="everybody")
+    return None
 
 
 class NewRule(Shape):
-    """A rule: (called or calling AE title) and (PatientID or PatientName); what fits becomes the participant."""
+    """A rule: (called or calling AE title) and (PatientID or PatientName) and attribute, as far as it gives them.
+
+    The identity that fits becomes the participant, unless the project makes one up.
+    """
 
     model_config = example(**EXAMPLE)
     project: ProjectName
@@ -44,12 +68,18 @@ class NewRule(Shape):
     calling_aet: AeTitle | None = None
     patient_id: Expression | None = Field(default=None, description="regular expression, whole match")
     patient_name: Expression | None = Field(default=None, description="regular expression, whole match")
+    attribute: AttributePath | None = Field(
+        default=None, description="of the first file of any series: a keyword or tag, also nested or private"
+    )
+    attribute_value: Expression | None = Field(default=None, description="regular expression, found in the value")
+    auto_id: bool = AUTO_ID
+    site: SiteOrNone = Field(default="", description="data access group of participants that it makes")
     event: EventName = "Unknown"
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
-        if self.patient_id is None and self.patient_name is None:
-            raise ValueError(NOBODY)
+    def _means_something(self) -> Self:
+        if (wrong := fault(self)) is not None:
+            raise ValueError(wrong.msg)
         return self
 
 
@@ -62,6 +92,10 @@ class RuleChange(Shape):
     calling_aet: AeTitle | None = None
     patient_id: Expression | None = None
     patient_name: Expression | None = None
+    attribute: AttributePath | None = None
+    attribute_value: Expression | None = None
+    auto_id: bool = AUTO_ID
+    site: SiteOrNone = ""
     event: EventName = "Unknown"
     active: bool = Field(default=True, description="an inactive one takes no studies")
 
@@ -90,6 +124,10 @@ class RuleItem(Shape):
     calling_aet: str | None
     patient_id: str | None
     patient_name: str | None
+    attribute: str | None
+    attribute_value: str | None
+    auto_id: bool
+    site: str
     event: str
     created_at: datetime
 
@@ -108,7 +146,7 @@ async def list_rules(
         mine.append(RoutingRule.project == project)
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(RoutingRule).where(*mine)) or 0
-        in_order = select(RoutingRule).where(*mine).order_by(RoutingRule.position, RoutingRule.id)
+        in_order = select(RoutingRule).where(*mine).order_by(*ORDER)
         rows = await session.scalars(in_order.limit(limit).offset(offset))
         return Page(items=[_item(row) for row in rows], total=total)
 
@@ -123,7 +161,7 @@ async def make_rule(context: Ctx, wish: NewRule, response: Response) -> RuleItem
     """It acts on studies that arrive from now on; one that is here already can be assigned or coupled."""
     row = RoutingRule(id=new_id(), active=True, created_at=now(), **wish.model_dump())
     async with context.database.session() as session:
-        _check_event(await get_project(session, wish.project), wish.event)
+        _check(await get_project(session, wish.project), row)
         session.add(row)
     response.headers["Location"] = f"/api/v1/rules/{row.id}"
     return made(response, _item(row))
@@ -148,12 +186,9 @@ async def change_rule(context: Ctx, identity: Identity, wish: RuleChange, edit: 
     """It holds for studies that arrive from now on."""
     async with context.database.session() as session:
         row = await _edited(session, identity, edit)
-        if "event" in wish.model_fields_set:
-            _check_event(await get_project(session, row.project), wish.event)
         for field, value in wish.given().items():
             setattr(row, field, value)
-        if row.patient_id is None and row.patient_name is None:
-            raise invalid(FieldError(loc=["body", "patient_id"], msg=NOBODY, type="nobody"))
+        _check(await get_project(session, row.project), row)
         return edit.made(_item(row))
 
 
@@ -177,21 +212,16 @@ async def _edited(session: AsyncSession, identity: str, edit: Edit) -> RoutingRu
     return row
 
 
-def _check_event(project: Project, event: str) -> None:
-    if project.events and event not in project.events:
-        raise Problem("event-not-allowed", f"there are: {', '.join(project.events)}")
+def _check(project: Project, row: RoutingRule) -> None:
+    """A problem unless the rule means something, and the project can do what it says."""
+    if (wrong := fault(row)) is not None:
+        raise invalid(FieldError(loc=["body", *wrong.loc], msg=wrong.msg, type=wrong.type))
+    if row.auto_id and not project.auto_id_pattern:
+        raise invalid(FieldError(loc=["body", "auto_id"], msg="the project has no auto_id_pattern", type="not_usable"))
+    if row.auto_id and not row.site and parse(project.auto_id_pattern).needs_site:
+        raise invalid(FieldError(loc=["body", "site"], msg="the project's auto_id_pattern names it", type="missing"))
+    check_event(project, row.event)
 
 
 def _item(row: RoutingRule) -> RuleItem:
-    return RuleItem(
-        id=row.id,
-        project=row.project,
-        position=row.position,
-        active=row.active,
-        called_aet=row.called_aet,
-        calling_aet=row.calling_aet,
-        patient_id=row.patient_id,
-        patient_name=row.patient_name,
-        event=row.event,
-        created_at=row.created_at,
-    )
+    return RuleItem(**{field: getattr(row, field) for field in RuleItem.model_fields})

@@ -69,12 +69,18 @@ GET /api/v1/projects/{name}/coupling/counts 200 404
 GET /api/v1/projects/{name}/coupling/export 200 404
 GET /api/v1/projects/{name}/coupling/identities 200 404
 GET /api/v1/projects/{name}/coupling/uploads 200 404
+GET /api/v1/projects/{name}/events 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/exports 200 404
 GET /api/v1/projects/{name}/exports/{identity} 200 404
 GET /api/v1/projects/{name}/exports/{identity}/file 200 404 409
 GET /api/v1/projects/{name}/leftovers 200 404
 GET /api/v1/projects/{name}/members 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/participants 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/participants/{participant} 200 400 404 413 422 500 503
+GET /api/v1/projects/{name}/rules/order 200 304 400 404 413 422 500 503
+POST /api/v1/projects/{name}/participants 201 400 403 404 409 413 422 500 503
+POST /api/v1/rules/test 200 400 404 413 422 500 503
+PUT /api/v1/projects/{name}/rules/order 200 400 404 412 413 422 428 500 503
 GET /api/v1/projects/{name}/profile 200 304 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/proposal 200 400 404 413 422 500 503
 GET /api/v1/projects/{name}/profile/versions 200 400 404 413 422 500 503
@@ -117,7 +123,7 @@ POST /api/v1/applications 201 409
 POST /api/v1/applications/{identity}/approve 200 404 409
 POST /api/v1/applications/{identity}/reject 200 404 409
 POST /api/v1/assignments/{identity}/cancel 202 400 404 409 413 422 500 503
-POST /api/v1/assignments/{identity}/correction 202 400 404 409 413 422 500 503
+POST /api/v1/assignments/{identity}/correction 202 400 403 404 409 413 422 500 503
 POST /api/v1/dead/{identity}/replay 204 400 404 413 422 500 503
 POST /api/v1/destinations 201 400 409 413 422 500 503
 POST /api/v1/destinations/{name}/echo 200 400 404 413 422 500 503
@@ -148,7 +154,7 @@ POST /api/v1/rules 201 400 404 413 422 500 503
 POST /api/v1/session 200 400 413 422 429 500 503
 POST /api/v1/session/password 204 400 409 413 422 429 500 503
 POST /api/v1/studies/search 200 400 413 422 500 503
-POST /api/v1/studies/{uid}/assignments 200 202 400 404 409 413 422 500 503
+POST /api/v1/studies/{uid}/assignments 200 202 400 403 404 409 413 422 500 503
 POST /api/v1/tokens 201 400 404 413 422 500 503
 POST /api/v1/transfers/{identity}/cancel 202 400 404 409 413 422 500 503
 POST /api/v1/transfers/{identity}/reviews 201 400 404 409 413 422 500 503
@@ -260,6 +266,7 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
         *("uid", "study", "series", "sop", "identity", "name", "transfer", "review", "version", "project"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),
         *("if-match", "if-none-match", "idempotency-key", "last-event-id", "kind", "scope"),
+        *("site", "imaging"),
         *("correction",),
         *("event", "matched", "upload", "dry_run", "expires_days", "never"),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),

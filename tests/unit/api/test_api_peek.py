@@ -7,7 +7,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from services.api import peek as module
-from services.api.peek import CannotPeek, look, peek, steps
+from services.api.peek import look, peek, steps
+from shared.dicom.apart import CannotRead
 from tests.unit.api.support import dicom
 
 
@@ -61,20 +62,20 @@ async def test_in_a_process_of_its_own(file: Path) -> None:
 
 
 async def test_what_cannot_be_read_that_far(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(CannotPeek, match="cannot be read that far"):
+    with pytest.raises(CannotRead, match="cannot be read that far"):
         await peek(file, "(0008,1140)[7].(0008,0104)")
     lying = tmp_path / "lying.dcm"
     content = file.read_bytes()
     at = content.index(b"\x08\x00\x3e\x10LO")
     lying.write_bytes(content[: at + 6] + b"\xf0\xff" + content[at + 8 :])
-    with pytest.raises(CannotPeek) as caught:
+    with pytest.raises(CannotRead) as caught:
         await peek(tmp_path / "nothing.dcm", "(0008,103E)")
     assert "nothing.dcm" not in str(caught.value)
 
 
 async def test_what_takes_too_long(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.01)
-    with pytest.raises(CannotPeek, match="too long"):
+    with pytest.raises(CannotRead, match="too long"):
         await peek(file, "(0008,103E)")
 
 

@@ -7,8 +7,9 @@ import pytest
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 
-from shared.dicom import apart
-from shared.dicom.apart import CannotRead, values_at
+from shared.dicom import attributes
+from shared.dicom.apart import CannotRead
+from shared.dicom.attributes import values_at
 from shared.registry.attribute_paths import Step, keyword, steps
 from tests.unit.api.support import dicom
 
@@ -99,6 +100,6 @@ async def test_a_header_that_was_cut_and_what_is_no_dicom() -> None:
 
 
 async def test_what_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "SECONDS", 0.01)
+    monkeypatch.setattr(attributes, "SECONDS", 0.01)
     with pytest.raises(CannotRead, match="too long"):
         await values_at(b"", ["SeriesDescription"])
