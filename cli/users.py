@@ -12,7 +12,9 @@ from cli.failure import Code, Failure
 from cli.output import Column, Json, listing, moment, record, remark
 from cli.session import password
 
-app = typer.Typer(help="Accounts: add, list, set, disable, enable, password, bootstrap.", no_args_is_help=True)
+app = typer.Typer(
+    help="Accounts: add, list, set, disable, enable, password, forgotten, reset, bootstrap.", no_args_is_help=True
+)
 
 COLUMNS: tuple[Column, ...] = (
     ("Login", "login"),
@@ -98,6 +100,24 @@ def set_password(login: Annotated[str | None, typer.Argument(metavar="LOGIN", he
             old = password("Old password")
             client.post("/session/password", {"old": old, "new": password("New password", confirm=True)})
     remark("changed: other sessions, and all tokens, have ended")
+
+
+@app.command()
+def forgotten(login: Annotated[str, typer.Argument(metavar="LOGIN", help="Or the mail address.")]) -> None:
+    """Ask for a mail with which a new password can be set."""
+    with Client() as client:
+        minutes = client.post("/session/password/forgotten", {"login": login})["minutes"]
+    remark(f"if there is such an account, a mail is on its way; it is good for {minutes} minutes: `fiona user reset`")
+
+
+@app.command()
+def reset() -> None:
+    """Set a new password with what was mailed (in a pipe: what was mailed, the password)."""
+    token = password("What was mailed").strip()
+    with Client() as client:
+        body = {"token": token.rpartition("#")[2], "password": password("New password", confirm=True)}
+        client.post("/session/password/reset", body)
+    remark("changed: sign in by `fiona login`")
 
 
 @app.command()

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs the real components that tests, benchmarks and the demo talk to, on Debian (bookworm, trixie).
 #
-#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools gdcm
+#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools slapd gdcm
 #
 # Without names: all but gdcm (a benchmark's peer). A component that is there already costs nothing.
 # No system service is started or left enabled by what this installs: the tests start their own.
 # Not root: says what is missing, and exits 0 on a desk, 1 when CI=true.
 set -euo pipefail
 
-DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools)
+DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools slapd)
 
 declare -A PACKAGES=(
   [rabbitmq]="rabbitmq-server"
@@ -16,9 +16,10 @@ declare -A PACKAGES=(
   [orthanc]="orthanc orthanc-dicomweb"
   [dcmtk]="dcmtk"
   [dicom3tools]="dicom3tools"
+  [slapd]="slapd"
   [gdcm]="libgdcm-tools"
 )
-declare -A SERVICES=([rabbitmq]="rabbitmq-server epmd.socket epmd" [postgres]="postgresql" [orthanc]="orthanc")
+declare -A SERVICES=([rabbitmq]="rabbitmq-server epmd.socket epmd" [postgres]="postgresql" [orthanc]="orthanc" [slapd]="slapd")
 
 have() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 any() { local path; for path in "$@"; do [[ -x $path || -f $path ]] && return 0; done; return 1; }
@@ -30,6 +31,7 @@ present() {
     orthanc)  have Orthanc && any /usr/share/orthanc/plugins/libOrthancDicomWeb.so* ;;
     dcmtk)    have storescu && have dcmsend && have findscu && have storescp ;;
     dicom3tools) have dciodvfy ;;
+    slapd)    have slapd && have slapadd ;;
     gdcm)     have gdcmanon ;;
   esac
 }

@@ -13,7 +13,6 @@ from services.api.contract import terms
 from services.api.guard import Guard
 from services.api.paging import Paging
 from services.api.people.enforcing import permitted
-from services.api.people.passwords import Passwords
 from services.api.people.signing_in import Door
 from services.api.recorder import Recorder, recorded
 from services.api.resources import ROUTERS
@@ -53,7 +52,7 @@ def create_app(context: Context, journal: Journal, settings: ApiSettings | None 
     app = build()
     app.state.context = context
     app.state.settings = settings
-    app.state.door = Door(settings, Passwords(settings.password_kib, settings.password_rounds))
+    app.state.door = Door(settings)
     app.state.terms = terms(settings.contract)
     app.state.feed = Feed(context.database, settings)
     app.state.coupling_turns = asyncio.Semaphore(settings.coupling_lists)

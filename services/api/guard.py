@@ -65,11 +65,17 @@ class Guard:
         name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
         if not self._settings.answers_to(name):
             raise Problem("foreign-host", "FIONA_API_PUBLIC_URL and FIONA_API_NAMES say what it is called")
-        if headers.get("sec-fetch-site") == "cross-site":
+        if headers.get("sec-fetch-site") == "cross-site" and not self._followed(scope, headers):
             raise Problem("cross-site")
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._most(scope) and not scope["path"].startswith(STREAMED):
             raise _too_large(self._most(scope))
+
+    @staticmethod
+    def _followed(scope: Scope, headers: Headers) -> bool:
+        """A link that leads a person here, from a mail or a provider: the other site sees nothing of it."""
+        mode, to = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
+        return scope["method"] == "GET" and (mode, to) == ("navigate", "document")
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         """The body, as long as it is not too large (a chunked one says so only by being so)."""

@@ -104,5 +104,8 @@ LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 Login = Annotated[str, Field(max_length=64, pattern=f"^{LOGIN.pattern}$")]
 """What an account is called: lower-case, so that nobody is another by a capital."""
 
+ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+"""The name of a provider of OpenID Connect."""
+
 Identity = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,36}$")]
 """An id that this gateway has given."""

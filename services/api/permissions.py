@@ -82,6 +82,11 @@ PUBLIC = _may(Where.PUBLIC, None)
 PERMISSIONS: Final[Mapping[str, Rule]] = {
     # oneself
     "sign_in": PUBLIC,
+    "ask_for_reset": PUBLIC,
+    "reset_password": PUBLIC,
+    "list_providers": PUBLIC,
+    "go_to_provider": PUBLIC,
+    "come_from_provider": PUBLIC,
     "show_session": _may(Where.SELF, None),
     "sign_out": _may(Where.SELF, None),
     "change_password": _may(Where.SELF, ADMIN),

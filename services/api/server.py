@@ -8,6 +8,7 @@ from contextlib import suppress
 import uvicorn
 
 from services.api.app import create_app
+from services.api.people.refreshing import keep_fresh
 from services.api.settings import ApiSettings, is_loopback
 from shared.journal import Journal, Publisher
 from shared.log import logger
@@ -50,6 +51,7 @@ async def serve(context: Context, ready: Callable[[], None]) -> None:
     server = Server(config, ready)
     serving = asyncio.create_task(server._serve([listening]), name="http")
     publishing = asyncio.create_task(publisher.run(), name="publisher")
+    refreshing = asyncio.create_task(keep_fresh(context, app.state.door.elsewhere), name="rights")
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, tls=settings.tls_certificate is not None)
     if not is_loopback(host) and not settings.speaks_tls:
@@ -63,8 +65,9 @@ async def serve(context: Context, ready: Callable[[], None]) -> None:
     finally:
         listening.close()
         await _paid(journal)
-        publishing.cancel()
-        await asyncio.wait([publishing])
+        for task in (publishing, refreshing):
+            task.cancel()
+        await asyncio.wait([publishing, refreshing])
         await asyncio.to_thread(journal.close)
 
 

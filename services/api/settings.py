@@ -43,6 +43,7 @@ class ApiSettings(FionaSettings):
     )
     session_seconds: float = Field(default=12 * 3600, gt=0, description="how long a sign-in lasts at most")
     session_idle_seconds: float = Field(default=3600, gt=0, description="and how long without a request")
+    sign_in: Path | None = Field(default=None, description="YAML: who else vouches for people (LDAP, OIDC)")
     token_days: int = Field(default=366, gt=0, description="the most that a token may be good for")
     sign_in_failures: int = Field(default=10, gt=0, description="of one account in 15 minutes; then it waits")
     sign_in_failures_address: int = Field(default=100, gt=0, description="the same of one address")

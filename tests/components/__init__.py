@@ -1,8 +1,8 @@
-"""Real RabbitMQ, PostgreSQL, Orthanc and DCMTK, each started in a folder of its own."""
+"""Real RabbitMQ, PostgreSQL, Orthanc, DCMTK and OpenLDAP, each started in a folder of its own."""
 
 from collections.abc import Callable
 
-from tests.components import dcmtk, orthanc, postgres, rabbitmq
+from tests.components import dcmtk, orthanc, postgres, rabbitmq, slapd
 
 # Component to "what of it is not on this machine".
 MISSING: dict[str, Callable[[], list[str]]] = {
@@ -10,6 +10,7 @@ MISSING: dict[str, Callable[[], list[str]]] = {
     "postgres": postgres.missing,
     "orthanc": orthanc.missing,
     "dcmtk": dcmtk.missing,
+    "slapd": slapd.missing,
 }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from services.api.actor import ProjectRole, Scope, SystemRole
 from services.api.people.passwords import Passwords
 from shared.database import Database
-from shared.tables import Account, ApiToken, SignInTally, WebSession
+from shared.tables import Account, ApiToken, Mail, PasswordReset, SignInTally, WebSession
 from shared.tables.base import now
 from tests.people import TESTER, person
 from tests.unit.api.support import CHEAP, Api, assignment, dicom, kind, multipart, running, stow_type, study_rows
@@ -328,3 +328,40 @@ async def test_passwords_grow_with_their_parameters(api: Api) -> None:
             assert answer.status_code == 200
         async with api.context.database.reading() as session:
             assert "t=2" in str((await session.get_one(Account, "anna")).password)
+
+
+async def test_a_forgotten_password_is_replaced_by_a_link(api: Api, page: httpx.AsyncClient) -> None:
+    await api.patch("/accounts/anna", {"mail": "Anna@Example.org"})
+    await sign_in(page)
+    answers = [
+        await page.post("/session/password/forgotten", json={"login": said})
+        for said in ("anna", "nobody", "eva", " ANNA@example.org", "ole")
+    ]
+    assert {(each.status_code, each.text) for each in answers} == {(202, '{"minutes":30}')}
+    vault = api.context.vault
+    async with api.context.database.reading() as session:
+        mails = (await session.scalars(select(Mail).order_by(Mail.created_at))).all()
+    texts = [vault.decrypt(each.text or b"") for each in mails]
+    assert [vault.decrypt(each.recipient or b"") for each in mails] == ["anna@example.org"] * 2
+    links = [next(line.strip() for line in text.splitlines() if "/reset#" in line) for text in texts]
+    first, last = (link.rpartition("#")[2] for link in links)
+    body = {"token": first, "password": BETTER}
+    assert kind(await page.post("/session/password/reset", json=body)) == "link-spent", "the later one replaces it"
+    assert kind(await page.post("/session/password/reset", json=body | {"token": "x"})) == "link-spent"
+    weak = await page.post("/session/password/reset", json={"token": last, "password": "password2026"})
+    assert kind(weak) == "invalid-request"
+    assert (await page.post("/session/password/reset", json={"token": last, "password": BETTER})).status_code == 204
+    assert kind(await page.post("/session/password/reset", json={"token": last, "password": BETTER})) == "link-spent"
+    assert kind(await page.get("/session")) == "not-signed-in"
+    assert (await sign_in(page, password=BETTER)).status_code == 200
+    await page.post("/session/password/forgotten", json={"login": "anna"})
+    async with api.context.database.session() as session:
+        await session.execute(update(PasswordReset).values(expires_at=now() - timedelta(seconds=1)))
+        late = vault.decrypt(
+            (await session.scalars(select(Mail).order_by(Mail.created_at.desc()))).all()[0].text or b""
+        )
+    token = late.partition("/reset#")[2].split()[0]
+    assert kind(await page.post("/session/password/reset", json={"token": token, "password": PASSWORD})) == "link-spent"
+    await page.post("/session/password/forgotten", json={"login": "anna"})
+    late_again = await page.post("/session/password/forgotten", json={"login": "anna"})
+    assert (late_again.status_code, kind(late_again)) == (429, "too-many-attempts")

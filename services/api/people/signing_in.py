@@ -1,14 +1,18 @@
 """Signing in: the attempt is counted, the password looked at, and the answer the same whoever does not exist."""
 
-from dataclasses import dataclass
+import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import Request
 
 from services.api.people import tallies
 from services.api.people.addresses import caller, neighbourhood
+from services.api.people.elsewhere import Oidc, read
+from services.api.people.ldap import LdapUnavailable, authenticate
+from services.api.people.oidc import Client
 from services.api.people.passwords import Passwords
 from services.api.people.tallies import Limit
+from services.api.people.vouched import welcome
 from services.api.problems import Problem
 from services.api.settings import ApiSettings
 from shared.log import logger
@@ -19,12 +23,23 @@ from shared.tables.base import now
 log = logger("api")
 
 
-@dataclass(frozen=True)
 class Door:
-    """What signing in takes: the settings and the means of checking passwords."""
+    """What signing in takes: the settings, the means of checking passwords, and who else vouches for people."""
 
-    settings: ApiSettings
-    passwords: Passwords
+    def __init__(self, settings: ApiSettings) -> None:
+        """SignInFileError when the settings name a file that is not right."""
+        self.settings = settings
+        self.passwords = Passwords(settings.password_kib, settings.password_rounds)
+        self.elsewhere = read(settings.sign_in)
+        self.providers = {each.name: Client(each, self._callback(each)) for each in self.elsewhere.oidc}
+
+    @property
+    def base(self) -> str:
+        """How people reach the gateway."""
+        return self.settings.public_url or f"http://127.0.0.1:{self.settings.port}"
+
+    def _callback(self, provider: Oidc) -> str:
+        return f"{self.base}/api/v1/session/oidc/{provider.name}/callback"
 
 
 def canonical(login: str) -> str:
@@ -32,28 +47,61 @@ def canonical(login: str) -> str:
     return login.strip().casefold()
 
 
-async def check_password(request: Request, context: Context, login: str, password: str) -> Account:
-    """The account; a problem that says nothing more when it is not the right password, or too many were not."""
+async def count(request: Request, context: Context, what: str, name: str) -> tuple[str, str]:
+    """Count an attempt of this name from this address; under which keys. A problem when there were too many."""
     door: Door = request.app.state.door
-    name = canonical(login)
-    by_account = context.vault.hash("sign-in account", name)
-    by_address = context.vault.hash("sign-in address", neighbourhood(caller(request, door.settings.proxies)))
+    by_account = context.vault.hash(f"{what} account", name)
+    by_address = context.vault.hash(f"{what} address", neighbourhood(caller(request, door.settings.proxies)))
     limits = (
         Limit(by_account, door.settings.sign_in_failures),
         Limit(by_address, door.settings.sign_in_failures_address),
     )
     async with context.database.session() as session:
         await tallies.count(session, limits)
+    return by_account, by_address
+
+
+async def check_password(request: Request, context: Context, login: str, password: str) -> Account:
+    """The account; a problem that says nothing more when it is not the right password, or too many were not."""
+    door: Door = request.app.state.door
+    name = canonical(login)
+    by_account, by_address = await count(request, context, "sign-in", name)
     async with context.database.reading() as session:
         account = await session.get(Account, name)
+    if door.elsewhere.ldap and (account is None or account.origin == "ldap"):
+        return await _by_directory(context, door, name, password, by_account, by_address)
     kept = None if account is None or account.disabled or account.origin != "local" else account.password
-    if not await door.passwords.verify(kept, password) or account is None:
+    good = await door.passwords.verify(kept, password)
+    if not good or account is None or not door.elsewhere.local:
         log.info("sign-in refused")
         raise Problem("wrong-credentials")
     anew = await door.passwords.hash(password) if door.passwords.outdated(str(kept)) else None
     async with context.database.session() as session:
         await tallies.forgive(session, by_account, [by_address])
         return await _signed_in(session, account, anew)
+
+
+async def _by_directory(
+    context: Context, door: Door, login: str, password: str, by_account: str, by_address: str
+) -> Account:
+    """Asked one after the other until one knows this login with this password."""
+    away = False
+    for directory in door.elsewhere.ldap:
+        try:
+            person = await asyncio.to_thread(authenticate, directory, login, password)
+        except LdapUnavailable as error:
+            log.warning("directory unavailable", destination=directory.name, why=str(error))
+            away = True
+            continue
+        if person is not None:
+            async with context.database.session() as session:
+                await tallies.forgive(session, by_account, [by_address])
+                account = await welcome(session, person, directory.grants)
+            if account is None:
+                raise Problem("no-role")
+            return account
+    log.info("sign-in refused")
+    raise Problem("directory-unavailable" if away else "wrong-credentials")
 
 
 async def _signed_in(session: AsyncSession, account: Account, anew: str | None) -> Account:

@@ -30,6 +30,7 @@ from services.api.resources import (
     projects,
     proposals,
     putting_right,
+    providers,
     quarantine,
     quarantine_values,
     redcap,
@@ -48,6 +49,7 @@ from services.api.resources import (
 
 ROUTERS = (
     session.router,
+    providers.router,
     accounts.router,
     members.router,
     tokens.router,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 from pydantic import Field, SecretStr
 
 from services.api.actor import Actor, ProjectRole, SystemRole, Who
@@ -12,9 +12,10 @@ from services.api.people.accounts import get_account, replace_password
 from services.api.people.actors import actor_of
 from services.api.people.passwords import MOST, refusal
 from services.api.people.recognising import Known, Recognised
-from services.api.people.secrets import csrf_token
+from services.api.people.resetting import GOOD_FOR, owner, reset, send
+from services.api.people.secrets import csrf_token, digest
 from services.api.people.sessions import begin, clear_cookie, end, set_cookie
-from services.api.people.signing_in import Door, check_password
+from services.api.people.signing_in import Door, canonical, check_password, count
 from services.api.problems import FieldError, Problem, documented, invalid
 from shared.log import logger
 from shared.tables import Account
@@ -78,6 +79,28 @@ class PasswordChange(Shape):
     new: SecretStr = Field(min_length=1, max_length=MOST)
 
 
+class Forgotten(Shape):
+    """Who has forgotten a password."""
+
+    model_config = example(login="k.olsen@example.org")
+    login: str = Field(min_length=1, max_length=254, description="or the mail address")
+
+
+class Asked(Shape):
+    """What happens if there is such an account."""
+
+    model_config = example(minutes=30)
+    minutes: int = Field(description="how long the link is good for")
+
+
+class Reset(Shape):
+    """What was mailed, and the password that is wanted."""
+
+    model_config = example(token="fiona_r_…", password="six words nobody else would think of")  # noqa: S106
+    token: SecretStr = Field(min_length=1, max_length=100)
+    password: SecretStr = Field(min_length=1, max_length=MOST)
+
+
 def checked(password: str, field: str, *about: str) -> str:
     """A password that may be had; a problem that says why it may not."""
     if why := refusal(password, *about):
@@ -88,7 +111,9 @@ def checked(password: str, field: str, *about: str) -> str:
 @router.post(
     "/session",
     summary="Sign in",
-    responses=documented("wrong-credentials", "too-many-attempts", "invalid-request"),
+    responses=documented(
+        "wrong-credentials", "no-role", "login-taken", "too-many-attempts", "directory-unavailable", "invalid-request"
+    ),
 )
 async def sign_in(context: Ctx, request: Request, wish: Credentials, response: Response) -> SignedIn:
     """A cookie for a browser, or a secret for a program. What is wrong is not said: neither is whether there is such a
@@ -147,6 +172,46 @@ async def change_password(context: Ctx, request: Request, who: Who, known: Known
     async with context.database.session() as session:
         await replace_password(session, await get_account(session, who.name), hashed, but=known.session)
     log.info("password changed")
+
+
+@router.post(
+    "/session/password/forgotten",
+    summary="Ask for a link to set a new password",
+    status_code=202,
+    responses=documented("too-many-attempts"),
+)
+async def ask_for_reset(context: Ctx, request: Request, wish: Forgotten, later: BackgroundTasks) -> Asked:
+    """By mail, to whoever has this login or address, if anybody has: the answer is the same, and given before."""
+    await count(request, context, "reset", canonical(wish.login))
+    door: Door = request.app.state.door
+
+    async def mail() -> None:
+        async with context.database.session() as session:
+            await send(session, context.vault, wish.login, door.base)
+
+    later.add_task(mail)
+    return Asked(minutes=int(GOOD_FOR.total_seconds() // 60))
+
+
+@router.post(
+    "/session/password/reset",
+    summary="Set a new password by a link",
+    status_code=204,
+    responses=documented("link-spent", "too-many-attempts", "invalid-request"),
+)
+async def reset_password(context: Ctx, request: Request, wish: Reset) -> None:
+    """The link is spent by it; all sessions and tokens end."""
+    door: Door = request.app.state.door
+    secret = wish.token.get_secret_value()
+    await count(request, context, "link", digest(secret))
+    async with context.database.reading() as session:
+        account = await owner(session, secret)
+    hashed = await door.passwords.hash(
+        checked(wish.password.get_secret_value(), "password", account.login, account.name)
+    )
+    async with context.database.session() as session:
+        await reset(session, secret, hashed)
+    log.info("password reset")
 
 
 def needs_session(known: Recognised) -> None:

@@ -1,0 +1,208 @@
+"""Signing in at a provider of OpenID Connect: a real one, and one that lies."""
+
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from time import time
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from services.api.people.elsewhere import Oidc
+from services.api.people.oidc import Client, Journey, OidcRefused, OidcUnavailable
+from shared.database import Database
+from tests.components.fixtures import disposable
+from tests.components.oidc import OidcProvider
+from tests.unit.api.support import BASE, Api, kind, running
+
+CALLBACK = "http://127.0.0.1:8080/api/v1/session/oidc/feide/callback"
+KARI = {"sub": "77", "preferred_username": "Kari", "name": "Kari", "email": "kari@example.org", "groups": ["entry"]}
+GRANTS = [{"group": "entry", "project": "ABCD-study", "roles": ["data_entry"], "sites": ["Bergen"]}]
+NAVIGATION = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
+    with disposable(OidcProvider(tmp_path_factory.mktemp("oidc"), [KARI])) as server:
+        yield server
+
+
+@pytest.fixture
+async def api(provider: OidcProvider, sqlite: Database, tmp_path: Path) -> AsyncIterator[Api]:
+    client_id, secret = provider.register(CALLBACK)
+    (tmp_path / "secret").write_text(secret + "\n")
+    known = {
+        "name": "feide", "title": "Feide", "issuer": provider.issuer, "client_id": client_id,
+        "client_secret_file": str(tmp_path / "secret"), "grants": GRANTS,
+    }  # fmt: skip
+    file = tmp_path / "sign-in.yaml"
+    file.write_text(yaml.safe_dump({"oidc": [known]}))
+    async with running(sqlite, tmp_path / "store", sign_in=file) as api:
+        await api.project()
+        yield api
+
+
+@pytest.fixture
+async def page(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser that holds cookies and nothing else."""
+    async with httpx.AsyncClient(transport=api.client._transport, base_url=BASE) as client:
+        yield client
+
+
+async def leave(page: httpx.AsyncClient) -> str:
+    answer = await page.get("/api/v1/session/oidc/feide")
+    assert answer.status_code == 303, answer.text
+    assert "SameSite=lax" in answer.headers["set-cookie"]
+    return str(answer.headers["location"])
+
+
+async def test_there_and_back(api: Api, page: httpx.AsyncClient, provider: OidcProvider) -> None:
+    assert (await page.get("/api/v1/session/providers")).json()["items"] == [{"name": "feide", "title": "Feide"}]
+    back = provider.sign_in(await leave(page), "77")
+    assert back.startswith(CALLBACK)
+    answer = await page.get(back, headers=NAVIGATION)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    me = (await page.get("/api/v1/session")).json()
+    assert (me["login"], me["name"]) == ("kari", "Kari")
+    assert me["projects"] == [{"project": "ABCD-study", "roles": ["data_entry"], "sites": ["Bergen"]}]
+    assert (await api.get("/accounts/kari")).json()["origin"] == "oidc"
+    again = await page.get(back, headers=NAVIGATION)
+    assert kind(again) == "provider-refused", "what was sealed is gone, and the code is spent"
+    provider.claims("77", **KARI | {"groups": []})
+    try:
+        gone = await page.get(provider.sign_in(await leave(page), "77"))
+        assert kind(gone) == "no-role"
+        assert kind(await page.get("/api/v1/session")) == "not-signed-in"
+    finally:
+        provider.claims("77", **KARI)
+
+
+async def test_only_the_browser_that_went_comes_back(page: httpx.AsyncClient, provider: OidcProvider) -> None:
+    back = provider.sign_in(await leave(page), "77")
+    held = dict(page.cookies)
+    page.cookies.clear()
+    assert kind(await page.get(back)) == "provider-refused"
+    page.cookies.set("fiona-oidc", "nonsense")
+    assert kind(await page.get(back)) == "provider-refused"
+    page.cookies.set("fiona-oidc", held["fiona-oidc"])
+    assert kind(await page.get(back.replace("state=", "state=x"))) == "provider-refused"
+    assert kind(await page.get(f"{CALLBACK}?error=access_denied&state=x")) == "provider-refused"
+    assert kind(await page.get("/api/v1/session/oidc/other")) == "unknown-provider"
+    assert kind(await page.get(CALLBACK.replace("feide", "other"))) == "unknown-provider"
+
+
+async def test_a_provider_that_is_away(sqlite: Database, tmp_path: Path) -> None:
+    file = tmp_path / "sign-in.yaml"
+    away = {"name": "feide", "issuer": "http://127.0.0.1:9", "client_id": "x"}
+    file.write_text(yaml.safe_dump({"oidc": [away]}))
+    async with running(sqlite, tmp_path / "store", sign_in=file) as api:
+        assert kind(await api.get("/session/oidc/feide")) == "directory-unavailable"
+
+
+ISSUER = "https://login.example.org"
+KEY, OTHER = RSAKey.generate_key(2048, {"kid": "1"}), RSAKey.generate_key(2048, {"kid": "1"})
+
+
+class Liar:
+    """A provider that answers what it is told to."""
+
+    def __init__(self, id_token: str = "", userinfo: Any = None, **configuration: Any) -> None:
+        self.id_token = id_token
+        self.userinfo = userinfo or {"sub": "77", "groups": ["entry"]}
+        names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
+        self.configuration = {"issuer": ISSUER, **{name: f"{ISSUER}/{name}" for name in names}, **configuration}
+        self.form: dict[str, str] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        match request.url.path.rpartition("/")[2]:
+            case "openid-configuration":
+                return httpx.Response(200, json=self.configuration)
+            case "jwks_uri":
+                return httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]})
+            case "userinfo_endpoint":
+                return httpx.Response(200, json=self.userinfo)
+        self.form = dict(httpx.QueryParams(request.content.decode()))
+        return httpx.Response(200, json={"id_token": self.id_token, "access_token": "a"})
+
+    def client(self) -> Client:
+        known = Oidc(name="feide", issuer=ISSUER, client_id="fiona")
+        return Client(known, CALLBACK, httpx.MockTransport(self))
+
+
+def token(key: Any = KEY, alg: str = "RS256", **claims: Any) -> str:
+    said = {"iss": ISSUER, "aud": "fiona", "sub": "77", "nonce": "n", "iat": int(time()), "exp": int(time()) + 60}
+    header = {"alg": alg, "kid": "1"}
+    kept = {name: value for name, value in (said | claims).items() if value is not None}
+    return jwt.encode(header, kept, key, algorithms=[alg])
+
+
+def by_hand(alg: str, key: bytes) -> str:
+    """Signed as no library would: not at all, or with the public key as if it were a secret."""
+    said = {"iss": ISSUER, "aud": "fiona", "sub": "77", "nonce": "n", "iat": int(time()), "exp": int(time()) + 60}
+    parts = [json.dumps(each).encode() for each in ({"alg": alg, "kid": "1"}, said)]
+    signed = b".".join(urlsafe_b64encode(each).rstrip(b"=") for each in parts)
+    mark = hmac.digest(key, signed, "sha256") if key else b""
+    return (signed + b"." + urlsafe_b64encode(mark).rstrip(b"=")).decode()
+
+
+JOURNEY = Journey("feide", "s", "n", "v" * 43, time() + 600)
+
+
+async def test_what_a_good_one_says() -> None:
+    liar = Liar(token())
+    person = await liar.client().person(JOURNEY, "c", ISSUER)
+    assert (person.subject, person.groups) == ("feide:77", frozenset({"entry"}))
+    assert liar.form["code_verifier"] == JOURNEY.verifier
+    assert "client_secret" not in liar.form
+    assert (await Liar(token(aud=["fiona", "x"], azp="fiona")).client().person(JOURNEY, "c", None)).login == "77"
+
+
+@pytest.mark.parametrize(
+    "id_token",
+    [
+        token(OTHER),
+        by_hand("HS256", KEY.as_pem(private=False)),
+        by_hand("none", b""),
+        "",
+        "x.y.z",
+        token(iss="https://evil.example"),
+        token(aud="another"),
+        token(aud=["fiona", "x"], azp="x"),
+        token(nonce="another"),
+        token(nonce=None),
+        token(sub=None),
+        token(exp=int(time()) - 120),
+        token(exp=None),
+        token(iat=int(time()) + 3600),
+    ],
+)
+async def test_a_word_that_is_not_good(id_token: str) -> None:
+    with pytest.raises(OidcRefused):
+        await Liar(id_token).client().person(JOURNEY, "c", None)
+
+
+async def test_an_answer_that_is_anothers() -> None:
+    with pytest.raises(OidcRefused, match="another provider"):
+        await Liar(token()).client().person(JOURNEY, "c", "https://evil.example")
+    with pytest.raises(OidcRefused, match="somebody else"):
+        await Liar(token(), userinfo={"sub": "78"}).client().person(JOURNEY, "c", None)
+    with pytest.raises(OidcRefused, match="another issuer"):
+        await Liar(token(), issuer="https://evil.example").client().way(JOURNEY)
+    with pytest.raises(OidcRefused, match="not https"):
+        await Liar(token(), token_endpoint="http://login.example.org/token").client().way(JOURNEY)
+
+
+async def test_an_answer_that_is_none() -> None:
+    broken = Client(
+        Oidc(name="feide", issuer=ISSUER, client_id="fiona"),
+        CALLBACK,
+        httpx.MockTransport(lambda _: httpx.Response(200, text="<html>")),
+    )
+    with pytest.raises(OidcUnavailable):
+        await broken.way(JOURNEY)
