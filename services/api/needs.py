@@ -107,5 +107,7 @@ Login = Annotated[str, Field(max_length=64, pattern=f"^{LOGIN.pattern}$")]
 ProviderName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 """The name of a provider of OpenID Connect."""
 
-Identity = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,36}$")]
+IDENTITY = re.compile(r"[0-9A-Za-z-]{1,36}")
+
+Identity = Annotated[str, Field(pattern=f"^{IDENTITY.pattern}$")]
 """An id that this gateway has given."""

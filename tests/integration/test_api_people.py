@@ -365,3 +365,11 @@ async def test_a_forgotten_password_is_replaced_by_a_link(api: Api, page: httpx.
     await page.post("/session/password/forgotten", json={"login": "anna"})
     late_again = await page.post("/session/password/forgotten", json={"login": "anna"})
     assert (late_again.status_code, kind(late_again)) == (429, "too-many-attempts")
+
+
+@pytest.mark.parametrize("path", ["/transfers/%00", "/reviews/a%00b", "/transfers/%00/quarantine", "/accounts/%00"])
+async def test_what_no_database_takes_is_no_identifier(api: Api, path: str) -> None:
+    assert kind(await api.get(path)) in ("invalid-request", "unknown-route")
+    assert (await api.by("fiona_t_anna", "GET", path)).status_code in (403, 404)
+    answer = await api.by("", "POST", "/session", {"login": "a\0b", "password": "x"})
+    assert kind(answer) == "invalid-request"

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import NOBODY, Actor
-from services.api.needs import context_of
+from services.api.needs import IDENTITY, context_of
 from services.api.people.addresses import caller, let_in
 from services.api.people.recognising import CHALLENGE, Recognised, note_use, recognise
 from services.api.permissions import PERMISSIONS, Rule, Verdict, Where, conceivable, judge
@@ -35,7 +35,10 @@ async def _in_body(request: Request, _: AsyncSession) -> Found:
 
 def _of(column: Any, key: Any) -> Callable[[Request, AsyncSession], Awaitable[Found]]:
     async def look(request: Request, session: AsyncSession) -> Found:
-        found: Found = await session.scalar(select(column).where(key == request.path_params["identity"]))
+        identity = request.path_params["identity"]
+        if not IDENTITY.fullmatch(identity):
+            return None
+        found: Found = await session.scalar(select(column).where(key == identity))
         return found
 
     return look

@@ -198,6 +198,8 @@ def vouched(provider: Oidc, claims: dict[str, Any]) -> Vouched:
         groups = groups.get(part) if isinstance(groups, dict) else None
     listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
     subject = str(claims["sub"])
+    if not subject.isprintable():
+        raise OidcRefused("its name for somebody cannot be kept")
     return Vouched(
         origin="oidc",
         subject=f"{provider.name}:{subject}",

@@ -77,12 +77,17 @@ async def welcome(session: AsyncSession, person: Vouched, grants: Sequence[Grant
     account = account or await _made(session, person)
     if account.disabled:
         raise Problem("wrong-credentials")
-    account.name, account.mail = person.name[:100], person.mail[:254].casefold()
+    account.name, account.mail = _line(person.name, 100), _line(person.mail, 254).casefold()
     await refresh(session, account, given)
     if not has_a_role(await actor_of(session, account)):
         return None
     account.signed_in_at = now()
     return account
+
+
+def _line(text: str, most: int) -> str:
+    """What can be kept of what others say."""
+    return "".join(each for each in text if each.isprintable())[:most]
 
 
 async def refresh(session: AsyncSession, account: Account, given: Rights) -> None:

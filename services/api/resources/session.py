@@ -1,6 +1,7 @@
 """The session: signing in and out, who one is, one's own password."""
 
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 from pydantic import Field, SecretStr
@@ -23,6 +24,9 @@ from shared.tables import Account
 router = APIRouter(tags=["session"])
 log = logger("api")
 
+Said = Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""What somebody calls themselves; it need not be a login."""
+
 ME = {
     "login": "k.olsen",
     "name": "Kari Olsen",
@@ -38,7 +42,7 @@ class Credentials(Shape):
     """Who one says one is."""
 
     model_config = example(login="k.olsen", password="six words nobody else would think of")  # noqa: S106
-    login: str = Field(min_length=1, max_length=254)
+    login: Said
     password: SecretStr = Field(min_length=1, max_length=MOST)
     bearer: bool = Field(default=False, description="for programs: the session's secret is answered, no cookie is set")
 
@@ -83,7 +87,7 @@ class Forgotten(Shape):
     """Who has forgotten a password."""
 
     model_config = example(login="k.olsen@example.org")
-    login: str = Field(min_length=1, max_length=254, description="or the mail address")
+    login: Said = Field(description="or the mail address")
 
 
 class Asked(Shape):
