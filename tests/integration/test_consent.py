@@ -110,6 +110,9 @@ async def test_the_indexer_removes_a_study_unless_somebody_needs_it(catalogue: D
         store.write(place, b"x")
     store.link("participants/8DISC001/20260105_101500", f"raw/{STUDY}")
     store.link("participants/8DISC001/20270105_101500", "raw/9.9")
+    async with catalogue.session() as session:
+        study = await session.get_one(Study, STUDY)
+        study.study_date, study.study_time = "20260105", "101500"
     await assign(catalogue, assignment("P7"))
     [answer] = await indexer.remove(REMOVAL, catalogue, store, VAULT)
     assert (answer.removed, answer.left) == ({}, {"studies that belong to others": 1})
