@@ -35,8 +35,8 @@ from cli import (
     transfers,
     up,
     users,
-    watch,
     visits,
+    watch,
     withdrawals,
 )
 from cli.failure import Failure

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import func, select
@@ -70,7 +71,8 @@ async def candidate_of_header(
         raise CannotRead("it is no DICOM file, or its beginning is missing")
     said = {name: "".join(values[attribute][:1]) for attribute, name in OF_PERSONS.items()}
     attributes = {path: tuple(values[path]) for path in paths}
-    return Candidate("", None, calling_aet, called_aet, attributes=attributes, **said)
+    candidate = Candidate("", None, calling_aet, called_aet, "", "", attributes=attributes)
+    return replace(candidate, **said)
 
 
 async def person_of(session: AsyncSession, vault: Vault, study_uid: str) -> Person:

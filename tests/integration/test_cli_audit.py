@@ -13,10 +13,11 @@ from services.audit.service import service as audit_service
 from shared.database import Database
 from shared.log import configure
 from shared.store import Store
-from tests.integration.test_api_server import make_project, served
+from tests.integration.test_api_server import make_project
 from tests.integration.test_audit import _as_somebody_with_the_database, entries
 from tests.integration.test_cli_review import PROJECT, Fiona
 from tests.people import TESTER, TOKEN
+from tests.unit.api.serving import served
 
 
 @pytest.fixture
