@@ -1,7 +1,7 @@
 """All benchmarks, one after the other: a table for people, JSON (and Markdown beside it) for comparing runs.
 
 Usage: python -m benchmarks [NAME…] [--json FILE] [--quick]
-Names: reception deidentification scoring sending road bus
+Names: reception deidentification scoring sending road bus registry
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks import bus, deidentification, machine, reception, road, scoring, sending
+from benchmarks import bus, deidentification, machine, reception, registry, road, scoring, sending
 from benchmarks.answers import Action
 from benchmarks.measure import Row, Stopwatch, row
 from benchmarks.report import markdown, show
@@ -113,6 +113,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
         {"count": 300, "rounds": 1},
     ),
     "bus": Benchmark(("rabbitmq", "postgres"), bus.run, {"count": 5000, "rounds": 3}, {"count": 1500, "rounds": 1}),
+    "registry": Benchmark(("postgres",), registry.run, {"rounds": 40}, {"rounds": 10, "large": registry.SMALLER}),
 }
 
 

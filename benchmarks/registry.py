@@ -31,6 +31,8 @@ from tests.unit.api.support import Api, running
 
 KINDS: Final = ("sqlite", "postgresql")
 WARM: Final = 3
+SMALLER: Final = Size("10,000 studies", 10_000, 20_000)
+"""In a hurry."""
 PATTERN: Final = r"ABCD-\d{5}"
 
 
@@ -165,6 +167,7 @@ async def _uploaded(api: Api, kind: str, size: Size) -> list[Row]:
             headers = {"Content-Type": "text/csv"}
             answer = await api.client.post(path, content=content, params=query, headers=headers, timeout=None)
         beside.cancel()
+        await asyncio.wait([beside])
         assert answer.is_success, answer.text
         name = f"{kind}: coupling list of {size.coupling:,} rows {case}"
         made += [
@@ -186,9 +189,11 @@ async def _beside(database: Database, pauses: list[float]) -> None:
     """Another who writes a little all the time."""
     while True:
         began = time.perf_counter()
-        async with database.session() as session:
-            await session.execute(text("UPDATE projects SET description = description"))
-        pauses.append(time.perf_counter() - began)
+        try:
+            async with database.session() as session:
+                await session.execute(text("UPDATE projects SET description = description"))
+        finally:
+            pauses.append(time.perf_counter() - began)
         await asyncio.sleep(0.01)
 
 

@@ -79,8 +79,8 @@ def coupling_list(size: Size) -> bytes:
 async def fill(database: Database, vault: Vault, size: Size, entries: Sequence[str]) -> None:
     """All but what the api itself has made: the project and its coupling list, of which `entries` are some ids."""
     for table, rows in _tables(vault, size, entries).items():
-        for some in portions(list(rows), AT_ONCE):
-            async with database.session() as session:
+        async with database.session() as session:
+            for some in portions(list(rows), AT_ONCE):
                 await session.execute(insert(table), some)
 
 
