@@ -112,6 +112,7 @@ def filled(path: str, rule: Rule, number: int) -> str:
         "login": "nobody.there",
         "version": "1",
         "participant": "X1",
+        "provider": "none",
     }
     return path.format(**{name: value for name, value in values.items() if f"{{{name}" in path})
 
