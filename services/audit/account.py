@@ -26,6 +26,7 @@ TOLD: Final[Mapping[type[Event], Told]] = {
     events.TransferCompleted: Told("sender", "transfer_completed"),
     events.TransferFailed: Told("sender", "transfer_failed", "failed"),
     events.ProjectMoved: Told("registry", "project_moved"),
+    events.ProjectWithdrawn: Told("registry", "project_withdrawn"),
     events.ProjectReminded: Told("registry", "project_reminded"),
     events.ProjectExported: Told("registry", "project_exported"),
     events.ProjectAnonymised: Told("registry", "project_anonymised"),

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import func, select
@@ -70,9 +69,17 @@ async def candidate_of_header(
     if not any(values.values()):
         raise CannotRead("it is no DICOM file, or its beginning is missing")
     said = {name: "".join(values[attribute][:1]) for attribute, name in OF_PERSONS.items()}
-    attributes = {path: tuple(values[path]) for path in paths}
-    candidate = Candidate("", None, calling_aet, called_aet, "", "", attributes=attributes)
-    return replace(candidate, **said)
+    return Candidate(
+        study_instance_uid="",
+        accession_hash=None,
+        calling_aet=calling_aet,
+        called_aet=called_aet,
+        patient_id=said["patient_id"],
+        patient_name=said["patient_name"],
+        accession_number=said["accession_number"],
+        birth_date=said["birth_date"],
+        attributes={path: tuple(values[path]) for path in paths},
+    )
 
 
 async def person_of(session: AsyncSession, vault: Vault, study_uid: str) -> Person:
