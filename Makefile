@@ -34,11 +34,11 @@ check: build/.develop ## Style, types, walls, and the quick ones of the unit and
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q -m "not slow" tests/unit tests/contract
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not slow" tests/unit tests/contract
 
 test: build/.develop ## Every test, against the real components (installed when root)
 	@scripts/install-components.sh
-	$(PYTHON) -m pytest tests
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests
 
 bench: build/.bench ## Speed beside the peers, as ratios: a table and build/bench.json
 	@scripts/install-components.sh rabbitmq postgres orthanc dcmtk gdcm
