@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,31 @@ def test_projects_and_destinations(fiona: Fiona) -> None:
     assert fiona("destination", "echo", "pacs") == 1
     assert fiona("destination", "add", "bad", "dicom", "PACS@127.0.0.1:9", "--set", "no_such=1") == 1
     assert {each["name"] for each in fiona.json("destination", "list")} == {"pacs", "research"}
+
+
+def test_coupling_lists(fiona: Fiona, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+
+    def upload(*rows: str, options: Sequence[str] = ()) -> int:
+        file.write_text("\n".join(["AccessionNumber;subjectid", *rows]), "utf-16")
+        return fiona("coupling", "upload", file, "--project", PROJECT, *options)
+
+    assert upload("B-1;SUBJ21", "B-2;Hansen", options=["--dry-run"]) == 1
+    assert "subjectid" in fiona.out
+    assert "Hansen" not in fiona.out + fiona.err
+    assert upload("B-1;SUBJ21", "B-2;SUBJ22", options=["--never"]) == 0
+    assert "added 2" in fiona.out
+    assert upload("B-1;SUBJ29") == 5
+    assert fiona("coupling", "upload", file, "--project", "NOWHERE") == 4
+    assert fiona("coupling", "upload", tmp_path / "none.csv", "--project", PROJECT) == 2
+    shown = fiona.json("coupling", "show", PROJECT)
+    assert {each["accession_number"] for each in shown} >= {"B-1", "B-2"}
+    copy = tmp_path / "copy.csv"
+    assert fiona("coupling", "export", PROJECT, "--to", copy) == 0
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert fiona("coupling", "upload", copy, "--project", PROJECT) == 0
+    assert fiona("coupling", "remove", PROJECT, "--all", "--yes") == 0
+    assert fiona.json("coupling", "list", PROJECT) == []
 
 
 def test_coupling_and_rules(fiona: Fiona) -> None:
