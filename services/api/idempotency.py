@@ -37,6 +37,9 @@ KEY: Final = re.compile(r'"?([\x21\x23-\x7e]{1,200})"?')
 HEADERS: Final = ("content-type", "location", "etag")
 """What of an answer's head is given again."""
 
+TOLD_ONCE: Final = frozenset({"make_token"})
+"""Operations whose answer is a secret: it is kept nowhere, so that asking again makes another."""
+
 KINDS: Final = ("key-in-use", "key-of-another-request")
 PARAMETER: Final = {
     "name": HEADER.lower(),
@@ -107,6 +110,8 @@ async def keyed(request: Request, who: Who) -> None:
     if not context.database.migrated:
         raise DatabaseUnavailable("not reached since the start")
     operation = getattr(request.scope.get("endpoint"), "__name__", "")
+    if operation in TOLD_ONCE:
+        return
     asked = request.url.path, request.url.query, request.headers.get("content-type", ""), this.body
     this.identity = context.vault.hash("idempotency key", who.name, operation, this.key)
     this.fingerprint = context.vault.hash("idempotent request", *asked)

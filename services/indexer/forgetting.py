@@ -53,7 +53,7 @@ async def forget(
 def _rules(settings: IndexerSettings, clock: Clock) -> dict[str, ColumnElement[bool]]:
     """Reason -> which studies are due; only the rules that somebody has set."""
     rules: dict[str, ColumnElement[bool]] = {}
-    in_force = Assignment.study_instance_uid == Study.study_instance_uid, Assignment.refused.is_(None)
+    in_force = Assignment.study_instance_uid == Study.study_instance_uid, Assignment.in_force
     if (days := settings.unassigned_identity_days) is not None:
         old = Study.last_seen_at < clock.now() - timedelta(days=days)
         rules["unassigned"] = and_(old, ~exists().where(*in_force))

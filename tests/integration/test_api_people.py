@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from services.api.actor import ProjectRole, Scope, SystemRole
 from services.api.people.passwords import Passwords
 from shared.database import Database
-from shared.tables import Account, ApiToken, Mail, PasswordReset, SignInTally, WebSession
+from shared.tables import Account, ApiToken, IdempotentAnswer, Mail, PasswordReset, SignInTally, WebSession
 from shared.tables.base import now
 from tests.people import TESTER, person
 from tests.unit.api.support import CHEAP, Api, assignment, dicom, kind, multipart, running, stow_type, study_rows
@@ -222,7 +222,9 @@ async def test_members_come_and_go(api: Api, page: httpx.AsyncClient) -> None:
 async def test_tokens_are_never_more_than_their_owner(api: Api, page: httpx.AsyncClient) -> None:
     proof = {"x-csrf-token": (await sign_in(page)).json()["csrf_token"]}
     wish = {"project": PROJECT, "scopes": ["read", "write"], "days": 3000}
-    made = (await page.post("/tokens", json=wish, headers=proof)).json()
+    made = (await page.post("/tokens", json=wish, headers=proof | {"Idempotency-Key": "once"})).json()
+    async with api.context.database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(IdempotentAnswer)) == 0, "it is told once"
     assert (made["name"], made["token"][:14]) == (f"api_anna_{PROJECT}", made["prefix"])
     assert made["expires_at"] < (now() + timedelta(days=367)).isoformat()
     token = made["token"]

@@ -15,7 +15,7 @@ from pydicom.uid import UltrasoundImageStorage, generate_uid
 
 from cli.demo.gateway import Gateway, Ports, running
 from cli.main import run
-from tests.components.process import free_port
+from tests.components.process import free_port, wait_until
 from tests.studies import ct_study
 
 PROJECT = "REVIEWED"
@@ -105,6 +105,7 @@ def test_an_ultrasound_image_is_released(fiona: Fiona, tmp_path: Path) -> None:
     assert (group["rule"], group["quarantined"], group["of"]) == ("text-in-pixels", 1, 1)
     reason = "nothing is written in it"
     made = fiona.json("quarantine", "release", before["id"], "--all", "--yes", "--reason", reason)
+    wait_until(lambda: fiona.json("quarantine", "reviews")[0]["next_transfer"] is not None, 60, "asked for again")
     assert fiona("transfers", "--watch") == 0
     [review] = fiona.json("quarantine", "reviews")
     assert (review["id"], review["reason"], review["next_state"]) == (made["id"], reason, "completed")

@@ -4,7 +4,7 @@ Hashing and sealing is done in threads before the transaction, which only compar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -60,7 +60,11 @@ class Report:
     keys: list[str] = field(default_factory=list)
 
 
-async def upload(context: Context, wish: Wish) -> Report:
+Answer = Callable[[AsyncSession, Report], Awaitable[None]]
+"""Reads, in the transaction that has taken a list, what it is answered with."""
+
+
+async def upload(context: Context, wish: Wish, answer: Answer | None = None) -> Report:
     """All or nothing: with any flaw, nothing."""
     flaws = wish.flaws
     async with context.database.reading() as session:
@@ -82,6 +86,8 @@ async def upload(context: Context, wish: Wish) -> Report:
         if not flaws:
             made = await take(session, wish.project, standing, at, until, wish.who)
             report.upload = made.id
+            if answer is not None:
+                await answer(session, report)
     context.relay.wake()
     return _counted(report, len(standing.added), len(standing.prolonged), len(standing.unchanged))
 

@@ -20,7 +20,7 @@ from shared.tables.base import now
 
 def studies_of(project: str) -> Select[Any]:
     """The studies that are assigned to a project."""
-    mine = Assignment.project == project, Assignment.refused.is_(None)
+    mine = Assignment.project == project, Assignment.in_force
     return select(Assignment.study_instance_uid).where(*mine).distinct()
 
 

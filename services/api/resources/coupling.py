@@ -15,7 +15,7 @@ from services.api.answers import Page, Shape, example
 from services.api.coupling.checks import LONGEST
 from services.api.coupling.rows import Flaw, Flaws, Row
 from services.api.coupling.standing import in_force
-from services.api.coupling.upload import Wish, upload
+from services.api.coupling.upload import Report, Wish, upload
 from services.api.needs import Ctx, EventName, Identity, Limit, Offset, Participant, ProjectName, Setting, Uid
 from services.api.problems import FieldError, Problem, documented
 from services.api.resources.projects import get_project
@@ -177,12 +177,15 @@ async def add_coupling(
     """All or nothing. An entry that is there already ends later, never earlier; studies that are here are matched."""
     days = wish.expires_days if "expires_days" in wish.model_fields_set else settings.coupling_days
     rows = [Row(line, **entry.model_dump()) for line, entry in enumerate(wish.entries)]
-    report = await upload(context, Wish(name, rows, Flaws(), days, who.name, dry_run=False))
+    items: list[EntryItem] = []
+
+    async def taken(session: AsyncSession, report: Report) -> None:
+        items.extend(await _by_key(session, name, report.keys))
+
+    report = await upload(context, Wish(name, rows, Flaws(), days, who.name, dry_run=False), taken)
     if report.flaws:
         kind = "coupled-otherwise" if report.flaws.only_conflicts else "invalid-request"
         raise Problem(kind, errors=[_error(flaw) for flaw in report.flaws.kept])
-    async with context.database.reading() as session:
-        items = await _by_key(session, name, report.keys)
     response.headers["Location"] = f"/api/v1/projects/{name}/coupling"
     return Entries(items=items, total=len(items), studies=report.studies, upload=report.upload or "")
 

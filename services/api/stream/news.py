@@ -66,8 +66,7 @@ async def _studies(session: AsyncSession, sequences: dict[str, int]) -> list[New
     in_force = await session.execute(
         select(Assignment.study_instance_uid, Assignment.project).where(
             Assignment.study_instance_uid.in_(sequences),
-            Assignment.refused.is_(None),
-            Assignment.ended_at.is_(None),
+            Assignment.in_force,
         )
     )
     projects: dict[str, set[str]] = {}

@@ -83,7 +83,7 @@ def test_who_is_not_in_the_table_stays(source: Path, tmp_path: Path) -> None:
     assert deidentify(source, tmp_path / "out", "--participants", people) == 0
     text = (tmp_path / "out" / "report.json").read_text()
     assert json.loads(text)["reasons"] == {"not-dicom": 1, "participant": 1}
-    assert "4711" not in text
+    assert "OTHER-4711" not in text
     assert patients(tmp_path / "out") == ["P-01"]
 
 
