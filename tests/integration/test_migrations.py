@@ -25,7 +25,7 @@ from shared.tables import (
 )
 from shared.tables.base import Base, UtcDateTime
 
-COUPLING = "0013"
+COUPLING = "0015"
 NOW = datetime(2026, 1, 5, 10, 15, tzinfo=UTC)
 
 
