@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import Event, RemovalRequested
@@ -20,17 +20,18 @@ async def wanting(session: AsyncSession, withdrawal: Withdrawal) -> list[Event] 
         return None if all(row.answered_at for row in rows.values()) else []
     session.add_all(Removal(withdrawal=withdrawal.id, service=service) for service in SERVICES)
     await session.flush()
+    studies = tuple(await _studies(session, withdrawal))
+    # What was sent of these studies under a wrong name, and corrected, is of the same person.
+    theirs = or_(Transfer.participant == withdrawal.participant, Transfer.study_instance_uid.in_(studies))
     transfers = await session.scalars(
-        select(Transfer.id)
-        .where(Transfer.project == withdrawal.project, Transfer.participant == withdrawal.participant)
-        .order_by(Transfer.id)
+        select(Transfer.id).where(Transfer.project == withdrawal.project, theirs).order_by(Transfer.id)
     )
     return [
         RemovalRequested(
             withdrawal=withdrawal.id,
             project=withdrawal.project,
             transfers=tuple(transfers),
-            studies=tuple(await _studies(session, withdrawal)),
+            studies=studies,
         )
     ]
 

@@ -14,6 +14,7 @@ from services.router import handlers as router
 from services.sender import handlers as sender
 from shared.database import Database
 from shared.events import (
+    AssignmentCorrected,
     Event,
     ParticipantWithdrawn,
     RemovalAnswered,
@@ -87,6 +88,27 @@ async def test_the_whole_way(catalogue: Database) -> None:
         assert (row.state, row.finished_at is not None) == ("done", True)
         found = {each.service: each.removed for each in await session.scalars(select(Removal))}
     assert found == {"api": {"wishes": 1}, **{key: {"things": 2} for key in SERVICES}}
+
+
+async def test_what_was_sent_under_a_wrong_name_goes_too(catalogue: Database) -> None:
+    async def taken_back(events: list[Event]) -> list[Event]:
+        [asked] = [event for event in events if isinstance(event, WithdrawalRequested)]
+        answer = WithdrawalAnswered(**asked.model_dump(), outcome="withdrawn", instances=3, withdrawn=3, reason="")
+        async with catalogue.session() as session:
+            return await router.withdrawn(answer, session)
+
+    [wrong] = await assign(catalogue, assignment("P2", "a1"))
+    corrected = AssignmentCorrected(
+        correction="k", assignment="a1", study_instance_uid=STUDY, becomes="a2",
+        project="PROJECT", participant="P1", event="Unknown",
+    )  # fmt: skip
+    async with catalogue.session() as session:
+        ended = await router.corrected(corrected, session)
+    [right] = await taken_back(ended)
+    assert isinstance(right, TransferRequested)
+    [removal] = await taken_back(await withdraw(catalogue))
+    assert isinstance(removal, RemovalRequested)
+    assert set(removal.transfers) == {wrong.transfer, right.transfer}
 
 
 async def test_a_participant_of_whom_nothing_was_sent(catalogue: Database) -> None:
