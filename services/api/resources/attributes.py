@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from sqlalchemy import ColumnElement, and_, distinct, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, cast, distinct, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -142,7 +142,8 @@ async def search_attributes(
 ) -> Page[AttributeItem]:
     """A search for a value is a POST: it may be a name that should not be there."""
     where = _where(name, search)
-    number = func.sum(KeptAttribute.count).label("count")
+    # PostgreSQL's sum of bigints is a numeric.
+    number = cast(func.sum(KeptAttribute.count), BigInteger).label("count")
     different = func.count(KeptAttribute.value).label("distinct")
     last = func.max(KeptAttribute.last_seen_at).label("last_seen_at")
     groups = (
