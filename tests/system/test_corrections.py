@@ -69,7 +69,7 @@ def files_with(folder: Path, *words: str) -> list[str]:
 
 def test_corrected_then_withdrawn(gateway: Gateway, orthanc: Orthanc, tmp_path: Path) -> None:
     mine = ct_study(tmp_path / "mine", series=2)
-    other = ct_study(tmp_path / "other", patient_id=OTHER_PATIENT, accession="OTHER-1")
+    other = ct_study(tmp_path / "other", patient_id=OTHER_PATIENT, accession="X-77")
     send(gateway, mine, "WRONG1", 6)
     send(gateway, other, "OTHER1", 9)
     assert participants(orthanc) == {"WRONG1": 6, "OTHER1": 3}
