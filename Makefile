@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 CODE := deidentification services shared cli tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check test bench locks format clean
+.PHONY: help setup demo run check quick test bench locks format clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,11 +29,13 @@ demo: build/.runtime ## Start the whole gateway, push real DICOM through it, sho
 run: build/.runtime ## The same set-up, serving until Ctrl-C
 	@$(PYTHON) -m cli.demo --serve
 
-check: build/.develop ## Style, types, walls, and the quick ones of the unit and contract tests
+check: build/.develop ## Style, types and walls
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+quick: build/.develop ## The quick ones of the unit and contract tests
 	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not slow" tests/unit tests/contract
 
 test: build/.develop ## Every test, against the real components (installed when root)

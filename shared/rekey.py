@@ -26,6 +26,7 @@ from shared.tables import (
     Application,
     AttributeMark,
     Base,
+    Correction,
     CouplingEntry,
     IdempotentAnswer,
     Mail,
@@ -34,6 +35,7 @@ from shared.tables import (
     QuarantineReview,
     StudyIdentity,
     VaultKey,
+    WithdrawalNote,
 )
 
 SEALED: Mapping[type[Base], tuple[str, ...]] = {
@@ -47,6 +49,8 @@ SEALED: Mapping[type[Base], tuple[str, ...]] = {
     Mail: ("recipient", "subject", "text"),
     Application: ("reason",),
     IdempotentAnswer: ("answer",),
+    Correction: ("reason",),
+    WithdrawalNote: ("note",),
 }
 """Every encrypted column; beside them there are the files `review/**/*.sealed`."""
 

@@ -169,11 +169,11 @@ async def test_a_release(api: Api) -> None:
 
 async def test_reasons_are_for_the_role(api: Api) -> None:
     identity = (await decide(api, "t1", "drop", all=True)).json()["id"]
-    taken = assignment(STUDY, PROJECT)
+    async with api.context.database.reading() as session:
+        taken = (await session.get_one(Transfer, "t1")).assignment
     await api.add(
-        taken,
         Transfer(
-            id="t2", assignment=taken.id, study_instance_uid=STUDY, project=PROJECT, participant="X1",
+            id="t2", assignment=taken, study_instance_uid=STUDY, project=PROJECT, participant="X1",
             event="Unknown", reason=f"review {identity}", review=identity, state="sending",
         ),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from shared.tables import (
     AttributeMark,
     Base,
     BusMessage,
+    Correction,
     CouplingEntry,
     OutboxEntry,
     PatientIdentity,
@@ -25,6 +26,7 @@ from shared.tables import (
     QuarantineReview,
     StudyIdentity,
     VaultKey,
+    WithdrawalNote,
 )
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -54,6 +56,8 @@ async def filled(database: Database, store: Store) -> Database:
         )
         for path in ("(0008,1030)", "(0008,103E)"):
             session.add(AttributeMark(project="PROJECT", path=path, verdict="fine", reviewer="R", reason=sealed("why")))
+        session.add(Correction(id="c", kind="cancel", project="PROJECT", reason=sealed("why")))
+        session.add(WithdrawalNote(withdrawal="w", transfer="t", destination="d", note=sealed("note")))
     store.write("review/t/1.2.3/1/2.25.1.sealed", sealed("text"))
     return database
 
@@ -86,7 +90,7 @@ async def test_all_is_sealed_anew_and_the_old_key_may_be_forgotten(
     monkeypatch.setattr(rekey, "STEP", 2)
     tally = await rekey.rekey(filled, store, Vault(NEW, [OLD]))
     values = await sealed_values(filled)
-    assert len(values) == 1 + 1 + 2 * PATIENTS + 2 + 1 + 1 + 2
+    assert len(values) == 1 + 1 + 2 * PATIENTS + 2 + 1 + 1 + 2 + 1 + 1
     assert (tally.seen, tally.renewed, tally.unreadable) == (len(values) + 1, len(values) + 1, 0)
     for value in values:
         Vault(NEW).decrypt_bytes(value)
