@@ -22,6 +22,4 @@ def allowed(app: FastAPI, path: str) -> str | None:
 @lru_cache(maxsize=4)
 def _paths(app: FastAPI) -> Sequence[tuple[Pattern[str], int, tuple[str, ...]]]:
     paths = app.openapi()["paths"]
-    return [
-        (compile_path(path)[0], path.count("{"), tuple(method.upper() for method in paths[path])) for path in paths
-    ]
+    return [(compile_path(path)[0], path.count("{"), tuple(method.upper() for method in paths[path])) for path in paths]
