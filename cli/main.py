@@ -31,6 +31,7 @@ from cli import (
     session,
     status,
     studies,
+    switches,
     tokens,
     transfers,
     up,
@@ -84,6 +85,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(redcap.app, name="redcap")
 app.add_typer(mails.app, name="mail")
 app.command("status")(status.status)
+app.command("switch")(switches.switch)
 app.add_typer(keys.app, name="keys")
 app.command("watch")(watch.watch)
 app.add_typer(configuration.app, name="config")

@@ -1,27 +1,42 @@
 """`fiona status`: is all well, and how much is where?"""
 
+from typing import Any
+
 from cli.client import Client, Item
-from cli.failure import Failure
+from cli.failure import Code, Failure
 from cli.output import Json, out, show_json, table
 
 
 def status(as_json: Json = False) -> None:
-    """Show counts, queues and readiness; exit code 1 when the gateway is not ready."""
+    """Show counts, queues, switches and readiness; exit code 1 when the gateway is not ready."""
     with Client() as client:
         ready, details = client.ready()
         counts = client.get("/counts") if ready else {}
+        switches = _allowed(client, "/switches") if ready else []
     if as_json:
-        show_json({"ready": ready, "readiness": details, "counts": counts})
+        show_json({"ready": ready, "readiness": details, "counts": counts, "switches": switches})
     else:
-        _print(ready, details, counts)
+        _print(ready, details, counts, switches)
     if not ready:
         raise Failure("the gateway is not ready")
 
 
-def _print(ready: bool, details: object, counts: Item) -> None:
+def _allowed(client: Client, path: str) -> list[Item]:
+    """A list that not everybody may see; nothing for those who may not."""
+    try:
+        return list(client.items(path))
+    except Failure as failure:
+        if failure.code is not Code.DENIED:
+            raise
+        return []
+
+
+def _print(ready: bool, details: Any, counts: Item, switches: list[Item]) -> None:
     checks = details.get("parts", details) if isinstance(details, dict) else {"said": details}
     rows: list[Item] = [{"what": "ready", "value": ready}]
     rows += [{"what": f"  {name}", "value": value} for name, value in checks.items()]
+    off = [each for each in switches if each["state"] == "off"]
+    rows += [{"what": f"{each['switch']} is off", "value": each["reason"]} for each in off]
     queues = counts.pop("queues", {})
     states = counts.pop("transfers", {})
     rows += [{"what": name, "value": value} for name, value in counts.items()]

@@ -492,6 +492,14 @@ class StudyCoupled(Event):
         return f"{self.upload}:{self.study_instance_uid}"
 
 
+class SwitchTurned(Event):
+    """A person has switched receiving, de-identifying or sending off, or on again."""
+
+    name: ClassVar[str] = "switch.turned.v1"
+    switch: Literal["receive", "anonymise", "send"]
+    state: Literal["on", "off"]
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -529,5 +537,6 @@ EVENTS: dict[str, type[Event]] = {
         IdentitiesRemoved,
         CouplingChanged,
         StudyCoupled,
+        SwitchTurned,
     )
 }

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import Event
+from shared.switches import Switch
 
 HandlerFunction = Callable[..., Awaitable[Sequence[Event] | None]]
 F = TypeVar("F", bound=HandlerFunction)
@@ -45,6 +46,7 @@ class Handler:
     event: type[Event]
     function: HandlerFunction
     needs: dict[str, type[Any]]
+    switch: Switch | None = None
 
     @property
     def transactional(self) -> bool:
@@ -58,15 +60,18 @@ class Handlers:
     def __init__(self) -> None:
         self.table: dict[str, Handler] = {}
 
-    def on(self, event: type[Event]) -> Callable[[F], F]:
-        """Register a function whose first parameter is the event; others are resources, found by type."""
+    def on(self, event: type[Event], switch: Switch | None = None) -> Callable[[F], F]:
+        """Register a function whose first parameter is the event; others are resources, found by type.
+
+        While `switch` is off its queue is left alone.
+        """
 
         def register(function: F) -> F:
             if event.name in self.table:
                 raise ValueError(f"two handlers for {event.name}")
             hints = inspect.get_annotations(function, eval_str=True)
             names = list(inspect.signature(function).parameters)[1:]
-            self.table[event.name] = Handler(event, function, {name: hints[name] for name in names})
+            self.table[event.name] = Handler(event, function, {name: hints[name] for name in names}, switch)
             return function
 
         return register

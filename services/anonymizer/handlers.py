@@ -31,6 +31,7 @@ from shared.handlers import Handlers, Retry
 from shared.log import logger
 from shared.manifest import Manifest, ManifestInstance, write_manifest
 from shared.store import Store
+from shared.switches import Switch
 from shared.tables import Project, QuarantinedInstance
 from shared.transfers import wanted
 
@@ -41,7 +42,7 @@ SECONDS = Histogram("fiona_anonymizer_series_seconds", "Time to de-identify a pa
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-@handlers.on(TransferRequested)
+@handlers.on(TransferRequested, Switch.ANONYMISE)
 async def anonymize(
     event: TransferRequested, database: Database, store: Store, vault: Vault, workers: Workers
 ) -> Sequence[Event]:

@@ -221,6 +221,8 @@ PERMISSIONS: Final[Mapping[str, Rule]] = {
     "replay_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "drop_dead": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "watch": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "list_switches": _may(Where.GATEWAY, READ, *RUNNING),
+    "turn_switch": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "show_counts": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
     # REDCap
     "list_redcap": _may(Where.ANY, READ, *MANAGING, *RUNNING),

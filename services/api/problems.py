@@ -120,6 +120,8 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "internal-error": (500, "Something went wrong here"),
     "wrong-key": (500, "Identities cannot be decrypted: the master key is another"),
     "busy": (503, "Too many requests at once"),
+    "receiving-off": (503, "Receiving is switched off"),
+    "store-unavailable": (503, "The store cannot be read or written"),
     "database-unavailable": (503, "The database is not available"),
     "audit-unavailable": (503, "What is asked for cannot be recorded, so it is not done"),
     "directory-unavailable": (503, "Whoever could vouch for you cannot be asked"),

@@ -48,6 +48,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "delivery.requested.v1": "series_delivered tells of it",
     "quarantine.reviewed.v1": "a person asked for it",
     "project.confirmed.v1": "a person asked for it",
+    "switch.turned.v1": "a person asked for it",
     "resend.requested.v1": "a person asked for it",
     "assignment.corrected.v1": "a person asked for it",
     "transfer.cancelled.v1": "a person asked for it",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydicom.dataset import Dataset
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from services.receiver.access import MALFORMED, judge_titles
+from services.receiver.access import MALFORMED, SWITCHED_OFF, Rejection, judge_titles
 from services.receiver.datapath import DataPath, Stopped, Violation
 from services.receiver.gate import GatedSocket, hang_up
 from services.receiver.metrics import REJECTED, count
@@ -16,10 +16,12 @@ from services.receiver.settings import ReceiverSettings
 from services.receiver.wire import Gone, Stalled, TooLong, Wire
 from shared import journal
 from shared.log import logger
+from shared.switches import Switch
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
     from pynetdicom.events import Event
+    from pynetdicom.presentation import PresentationContext
 
 log = logger("receiver")
 
@@ -59,13 +61,20 @@ class Visit:
         whole = all(context.abstract_syntax and context.transfer_syntax for context in contexts)
         rejection = judge_titles(
             calling, called, settings.calling_ae_titles, settings.ae_titles, settings.require_called_aet
-        ) or (None if whole else MALFORMED)
+        )
+        rejection = rejection or (None if whole else MALFORMED) or self._switched_off(contexts)
         if rejection is not None:
             REJECTED.labels(rejection.why).inc()
             log.warning("association rejected", reason=rejection.why, caller_ip=self.ip)
             association.requestor.ae_title = calling
             association.acse.send_reject(rejection.result, rejection.source, rejection.reason)
             association.kill()
+
+    def _switched_off(self, contexts: list["PresentationContext"]) -> Rejection | None:
+        """While receiving is switched off only those are welcome who want to know whether we are there."""
+        if all(context.abstract_syntax == Verification for context in contexts):
+            return None
+        return None if self._book.switches.is_on(Switch.RECEIVE) else SWITCHED_OFF
 
     @property
     def ip(self) -> str:

@@ -24,6 +24,7 @@ from shared.events import (
 )
 from shared.handlers import Handlers, Reject
 from shared.store import Store
+from shared.switches import Switch
 from shared.transfers import wanted
 
 handlers = Handlers()
@@ -54,7 +55,7 @@ async def fan_out(event: SeriesAnonymized, session: AsyncSession) -> list[Delive
     ]
 
 
-@handlers.on(DeliveryRequested)
+@handlers.on(DeliveryRequested, Switch.SEND)
 async def deliver(
     event: DeliveryRequested,
     database: Database,

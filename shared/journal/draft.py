@@ -12,6 +12,7 @@ from shared.dicom.scan import Buffer, Scan
 from shared.journal.archive import Place, claim, find_place
 from shared.journal.judge import judge_dataset, judge_request
 from shared.journal.outcome import Kind, Outcome, Record, Refusal, refused
+from shared.switches import Switch
 
 if TYPE_CHECKING:
     from shared.journal.association import Association
@@ -41,6 +42,8 @@ class Draft:
         self._meta = b""
         self._file: Path | None = None
         self._refused = judge_request(*self._request)
+        if not association.journal.switches.is_on(Switch.RECEIVE):
+            self._refused = refused(Refusal.OUT_OF_RESOURCES, "receiving is switched off")
         if self._refused is None:
             self._guard(self._create)
 

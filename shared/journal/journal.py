@@ -11,6 +11,7 @@ from shared.journal.lock import LockedFolder
 from shared.journal.metrics import RECOVERED, SET_ASIDE
 from shared.log import logger
 from shared.store import Store
+from shared.switches import Switches
 
 log = logger("journal")
 
@@ -26,6 +27,7 @@ class Journal:
 
     def __init__(self, store: Store, owner: str, most_in_memory: int = MOST_IN_MEMORY) -> None:
         self.store = store
+        self.switches = Switches(store)
         self._parent = store.root / "journal"
         self._own = LockedFolder.create(self._parent, owner)
         self._orphans: dict[LockedFolder, set[str]] = {}

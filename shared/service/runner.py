@@ -16,9 +16,11 @@ from shared.service import health as health_pages
 from shared.service.composition import Context, Service
 from shared.service.health import Health
 from shared.service.processor import Processor
+from shared.service.switched import consume
 from shared.service.ticks import run_tick
 from shared.settings import Settings
 from shared.store import Store
+from shared.switches import Switches
 from shared.topology import queue
 
 log = logs.logger("service")
@@ -147,7 +149,13 @@ async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None
             processor = Processor(service, resources, context.database, context.relay)
             for handler in service.handlers:
                 home = queue(service.name, handler.event)
-                await stack.enter_async_context(context.bus.consume(home, processor, service.prefetch))
+                if handler.switch is None:
+                    consuming = context.bus.consume(home, processor, service.prefetch)
+                else:
+                    consuming = consume(
+                        context.bus, home, processor, service.prefetch, Switches(context.store), handler.switch
+                    )
+                await stack.enter_async_context(consuming)
             running += [
                 asyncio.create_task(run_tick(service, tick, resources, context.database, context.relay))
                 for tick in service.ticks

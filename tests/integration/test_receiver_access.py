@@ -10,6 +10,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from shared.dicom.filemeta import read_meta
+from shared.switches import Switch, Switches
 from tests.components.dcmtk import echoscu, storescu
 from tests.components.raw_peer import ASSOCIATE_RJ, CT, EXPLICIT, RawPeer, associate, store
 from tests.components.receiver import LocalReceiver
@@ -139,3 +140,26 @@ def test_a_handshake_that_never_comes_keeps_nobody_waiting(secure: Any, keys: Pa
         assert echoscu(receiver.port, options=("+tla", "+cf", keys / "ca.pem")).returncode == 0
         assert silent.ends()
         assert noisy.ends()
+
+
+@pytest.mark.parametrize("data_path", [True, False], ids=["data path", "pynetdicom"])
+def test_what_is_switched_off_is_refused_until_it_is_on_again(tmp_path: Path, data_path: bool) -> None:
+    """Associations for storage are rejected as transient, C-ECHO answers, and an open association gets 0xA700."""
+    with LocalReceiver(tmp_path, data_path=data_path) as receiver:
+        receiver.journal.switches = switches = Switches(receiver.store, fresh=0)
+        content = CT_SMALL.read_bytes()
+        meta = read_meta(content)
+        with RawPeer.associated(receiver.port) as peer:
+            switches.turn_off(Switch.RECEIVE, "the archive moves", "k.olsen")
+            peer.send(*store(CT, meta.sop_instance_uid, content[meta.dataset :]))
+            assert peer.receive().status == 0xA700
+        assert rejection(receiver) == (2, 3, 1)
+        done = storescu(receiver.port, CT_SMALL, options=("-R",))
+        assert done.returncode != 0
+        assert "Temporary Congestion" in done.stdout
+        assert echoscu(receiver.port).returncode == 0
+        assert receiver.settled() == []
+        assert receiver.leftovers() == []
+        switches.turn_on(Switch.RECEIVE)
+        assert storescu(receiver.port, CT_SMALL, options=("-R",)).returncode == 0
+        assert len(receiver.settled()) == 1

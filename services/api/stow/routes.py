@@ -18,6 +18,7 @@ from services.api.stow.part import KEPT, Part, Stored, in_thread
 from shared.journal import Association, Journal, Refusal
 from shared.journal.outcome import refused
 from shared.log import logger
+from shared.switches import Switch
 
 log = logger("api")
 router = APIRouter(prefix="/dicomweb", tags=["STOW-RS"])
@@ -64,7 +65,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     409: _stored("None is"),
     503: _stored("None is: the disk is full (A700H), or too many requests at once"),
 }
-RESPONSES[503]["content"] |= documented("busy")[503]["content"]
+RESPONSES[503]["content"] |= documented("busy", "receiving-off")[503]["content"]
 
 
 class DicomJson(JSONResponse):
@@ -132,6 +133,8 @@ async def _store(request: Request, intake: Intake, study_uid: str | None, accept
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > intake.settings.stow_request_bytes:
         raise _too_large(intake)
+    if not intake.journal.switches.is_on(Switch.RECEIVE):
+        raise Problem("receiving-off")
     caller = request.client.host if request.client else ""
     with intake:
         association = intake.journal.association(AE_TITLE, AE_TITLE, caller)

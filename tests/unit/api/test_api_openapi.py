@@ -105,6 +105,7 @@ GET /api/v1/studies 200 400 413 422 500 503
 GET /api/v1/studies/{uid} 200 400 404 413 422 500 503
 GET /api/v1/studies/{uid}/files 200 400 404 413 422 500 503
 GET /api/v1/studies/{uid}/series 200 400 404 413 422 500 503
+GET /api/v1/switches 200
 GET /api/v1/tokens 200 400 413 422 500 503
 GET /api/v1/transfers 200 400 413 422 500 503
 GET /api/v1/transfers/{identity} 200 400 404 413 422 500 503
@@ -169,6 +170,7 @@ POST /dicomweb/studies/{study} 200 202 400 406 408 409 413 415 422 500 503
 PUT /api/v1/accounts/{login}/password 204 400 404 409 413 422 500 503
 PUT /api/v1/members/{login} 200 400 404 413 422 500 503
 PUT /api/v1/projects/{name}/members/{login} 200 400 404 413 422 500 503
+PUT /api/v1/switches/{switch} 200
 PUT /api/v1/projects/{name}/profile 201 404 409 412 428
 """
 
@@ -273,6 +275,7 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
         *("if-match", "if-none-match", "idempotency-key", "last-event-id", "kind", "scope"),
         *("site", "imaging"),
         *("correction",),
+        *("switch",),
         *("event", "matched", "upload", "dry_run", "expires_days", "never"),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),
         *("if-match", "if-none-match", "login", "account", "disabled", "provider", "code", "iss"),

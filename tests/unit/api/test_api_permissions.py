@@ -113,6 +113,7 @@ def filled(path: str, rule: Rule, number: int) -> str:
         "version": "1",
         "participant": "X1",
         "provider": "none",
+        "switch": "send",
     }
     return path.format(**{name: value for name, value in values.items() if f"{{{name}" in path})
 
