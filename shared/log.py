@@ -13,17 +13,8 @@ from typing import Any
 
 import structlog
 
-# fmt: off
-HARMLESS = frozenset({
-    "event", "level", "logger", "timestamp", "service", "queue", "message", "correlation", "causation", "name",
-    "state", "reason", "why", "where", "error", "place", "host", "port", "url", "status", "kind", "destination",
-    "project", "profile", "transfer", "assignment", "association", "calling_aet", "called_aet", "caller_ip",
-    "study_instance_uid", "series_instance_uid", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid",
-    "abstract_syntax", "path", "version", "signal", "tick", "outcome", "owner", "method", "route", "dropped",
-    "study", "series", "instance", "folder", "node", "operation", "head",
-})
-# fmt: on
-"""The keys whose texts may stand in a log; numbers and booleans may stand under any key."""
+from shared import tracing
+from shared.harmless import HARMLESS
 
 SPEAKING = ("fiona", "uvicorn.error")
 """Loggers of the standard library whose messages are printed; of others only name, level and place."""
@@ -56,6 +47,13 @@ def exception_by_place(_: Any, __: str, entry: MutableMapping[str, Any]) -> Muta
     return entry
 
 
+def with_trace(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the trace and the span in which this was logged, if there is one."""
+    if (context := tracing.current()) is not None:
+        _, entry["trace_id"], entry["span_id"], _ = context.split("-")
+    return entry
+
+
 def _tail(filename: str) -> str:
     return "/".join(filename.split("/")[-2:])
 
@@ -75,6 +73,7 @@ def configure(level: str = "INFO", stream: Any = None) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        with_trace,
         exception_by_place,
     ]
     structlog.configure(
@@ -99,7 +98,7 @@ def configure(level: str = "INFO", stream: Any = None) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.captureWarnings(True)
-    for noisy in ("pynetdicom", "pydicom", "aio_pika", "aiormq", "httpx", "py.warnings", "alembic"):
+    for noisy in ("pynetdicom", "pydicom", "aio_pika", "aiormq", "httpx", "py.warnings", "alembic", "opentelemetry"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -111,6 +111,13 @@ class Settings(FionaSettings):
     drain_seconds: float = Field(default=25, gt=0, description="how long work in hand may take after SIGTERM")
     health_host: str = Field(default="127.0.0.1", description="where /livez, /readyz and /metrics are served")
     health_port: int = Field(default=0, description="0: no health port of its own (the api has its own)")
+
+    otlp_endpoint: HttpUrl | None = Field(
+        default=None, description="https://collector:4318, where traces go by OTLP over HTTP; none: no traces"
+    )
+    otlp_token: SecretStr | None = Field(default=None, description="a bearer token for it")
+    otlp_ca: Path | None = Field(default=None, description="PEM of who signed it; by default the well-known ones")
+    otlp_sample: float = Field(default=1.0, ge=0, le=1, description="which part of all traces is recorded")
 
     def database(self) -> str:
         """The database's URL, the default filled in."""

@@ -38,7 +38,11 @@ from shared.transfers import wanted
 handlers = Handlers()
 log = logger("anonymizer")
 INSTANCES = Counter("fiona_anonymizer_instances_total", "Instances by what became of them", ["outcome"])
-SECONDS = Histogram("fiona_anonymizer_series_seconds", "Time to de-identify a part of a transfer")
+SECONDS = Histogram(
+    "fiona_anonymizer_series_seconds",
+    "Time to de-identify a part of a transfer",
+    buckets=(0.05, 0.2, 1, 5, 15, 60, 180, 600, 1800),
+)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -12,12 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.api.metrics import REQUESTS, SECONDS
 from services.api.problems import Problem, answer, from_exception
 from services.api.settings import ApiSettings
+from shared import tracing
 from shared.log import logger
 
 log = logger("api")
 METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 STREAMED = "/dicomweb/"
 """Below it bodies are measured by whoever streams them."""
+TRACED = ("/api/", STREAMED)
 LISTS = "/coupling/csv"
 """What ends so takes coupling lists, which are longer than other bodies."""
 
@@ -32,6 +34,13 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        if not scope["path"].startswith(TRACED):
+            return await self._answer(scope, receive, send, tracing.OFF)
+        # Whoever asks may say anything: no trace is taken over from outside.
+        with tracing.span("request", tracing.NEW, kind="server") as span:
+            return await self._answer(scope, receive, send, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: tracing.Span) -> None:
         began = perf_counter()
         status = 0
 
@@ -58,6 +67,8 @@ class Guard:
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(method, _route(scope), str(status)).inc()
             SECONDS.labels(_route(scope)).observe(perf_counter() - began)
+            span.rename(_route(scope))
+            span.set(method=method, route=_route(scope), code=status)
 
     def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -20,7 +20,8 @@ from services.receiver.pdu import (
     store_response,
 )
 from services.receiver.wire import Wire
-from shared.journal import Association, Draft, Refusal
+from shared import tracing
+from shared.journal import Association, Draft, Outcome, Refusal
 from shared.journal.outcome import refused
 from shared.log import logger
 
@@ -58,6 +59,7 @@ class DataPath:
         self._draft: Draft | None = None
         self._fragments: list[memoryview] = []
         self._received = 0
+        self._span = tracing.OFF
 
     @property
     def idle(self) -> bool:
@@ -86,6 +88,8 @@ class DataPath:
             if self._draft is not None:
                 self._fragments.clear()
                 self._draft.discard()
+                self._span.failed("interrupted")
+                self._span.end()
 
     def _serve(self, start: int, stop: int) -> bytes | None:
         """Deal with the PDVs of one P-DATA-TF; what it gives back is for pynetdicom, as a P-DATA-TF."""
@@ -136,6 +140,7 @@ class DataPath:
         self._held = b""
         self._received = 0
         syntax = self._contexts[self._context]
+        self._span = tracing.begin("C-STORE", kind="server", transfer_syntax_uid=syntax)
         self._draft = self._association.begin(request.sop_class_uid, request.sop_instance_uid, syntax)
 
     def _flush(self) -> None:
@@ -157,6 +162,8 @@ class DataPath:
             self._draft.discard()
             outcome = refused(Refusal.PROCESSING_FAILURE)
         count(outcome, self._received, time.perf_counter() - started)
+        say(self._span, outcome, self._received)
+        self._span.end()
         if outcome.refusal is not None:
             log.warning(
                 "refused",
@@ -171,3 +178,17 @@ class DataPath:
         if self._stopping():
             raise Stopped
         self._association.prepare()
+
+
+def say(span: tracing.Span, outcome: Outcome, size: int) -> None:
+    """What became of an instance. UIDs only of what was kept: those of a refused one may be anything."""
+    span.set(outcome=outcome.kind, status=f"{outcome.status:04X}", bytes=size)
+    if outcome.record is not None:
+        span.set(
+            study_instance_uid=outcome.record.study_instance_uid,
+            series_instance_uid=outcome.record.series_instance_uid,
+            sop_instance_uid=outcome.record.sop_instance_uid,
+            sop_class_uid=outcome.record.sop_class_uid,
+        )
+    if outcome.refusal is not None:
+        span.failed(outcome.reason)

@@ -5,6 +5,13 @@ from prometheus_client import Counter, Gauge, Histogram
 from shared.journal import Kind, Outcome
 
 ASSOCIATIONS = Gauge("fiona_receiver_associations", "Open connections")
+ACCEPTED = Counter("fiona_receiver_accepted_total", "Associations accepted")
+LASTED = Histogram(
+    "fiona_receiver_association_seconds",
+    "How long associations lasted",
+    buckets=(0.05, 0.2, 1, 5, 15, 60, 300, 1800, 7200),
+)
+CUT = Counter("fiona_receiver_cut_total", "Associations that ended otherwise than in good order", ["why"])
 REJECTED = Counter("fiona_receiver_rejected_total", "Connections and associations refused", ["why"])
 INSTANCES = Counter("fiona_receiver_instances_total", "C-STORE requests answered", ["outcome"])
 BYTES = Counter("fiona_receiver_bytes_total", "Bytes of the datasets that came in")

@@ -9,12 +9,12 @@ from pydicom.dataset import Dataset
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from services.receiver.access import MALFORMED, SWITCHED_OFF, Rejection, judge_titles
-from services.receiver.datapath import DataPath, Stopped, Violation
+from services.receiver.datapath import DataPath, Stopped, Violation, say
 from services.receiver.gate import GatedSocket, hang_up
-from services.receiver.metrics import REJECTED, count
+from services.receiver.metrics import ACCEPTED, CUT, LASTED, REJECTED, count
 from services.receiver.settings import ReceiverSettings
 from services.receiver.wire import Gone, Stalled, TooLong, Wire
-from shared import journal
+from shared import journal, tracing
 from shared.log import logger
 from shared.switches import Switch
 
@@ -47,6 +47,8 @@ class Visit:
         self._path: DataPath | None = None
         self._serving = False
         self._stopping = False
+        self._trace = tracing.OFF
+        self._began = time.monotonic()
         self.socket = GatedSocket(
             association, connection, settings.max_pdu, settings.network_timeout, settings.data_path
         )
@@ -86,9 +88,13 @@ class Visit:
         """The association stands: run the data path until it ends or meets what is not for it."""
         request = self.association.requestor.primitive
         assert request is not None
-        self._journal = self._book.association(
-            request.calling_ae_title.strip(), request.called_ae_title.strip(), self.ip
+        calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
+        ACCEPTED.inc()
+        self._trace = tracing.begin(
+            "association", tracing.NEW, kind="server", calling_aet=calling, called_aet=called, caller_ip=self.ip
         )
+        self._journal = self._book.association(calling, called, self.ip, self._trace.traceparent)
+        self._trace.set(association=self._journal.facts.id)
         largest = self.association.requestor.maximum_length or 0
         if not self._settings.data_path or 0 < largest < SMALLEST_PDU:
             self.socket.open()
@@ -101,11 +107,14 @@ class Visit:
         wire = Wire(self._connection, self._settings.max_pdu, self._settings.network_timeout)
         self._path = DataPath(wire, contexts, self._journal, lambda: self._stopping)
         try:
-            handed_back = self._path.run()
+            with self._trace.current():
+                handed_back = self._path.run()
         except (Violation, TooLong) as error:
+            self._cut("violation" if isinstance(error, Violation) else "too_long")
             log.warning("association aborted", reason=str(error) or "a PDU is too long", caller_ip=self.ip)
             hang_up(self._connection, PROVIDER, UNEXPECTED)
         except (Stalled, Stopped, Gone) as error:
+            self._cut("stopped" if self._stopping else type(error).__name__.lower())
             if self._stopping or isinstance(error, Stalled):
                 hang_up(self._connection, USER, 0)
             log.info("association cut", reason=type(error).__name__.lower(), caller_ip=self.ip)
@@ -117,11 +126,17 @@ class Visit:
         self._path = None
         self.socket.open(ended=True)
 
+    def _cut(self, why: str) -> None:
+        CUT.labels(why).inc()
+        self._trace.failed(why)
+
     def store(self, event: "Event") -> Dataset:
         """C-STORE by pynetdicom, for what the data path does not serve: same journal, same answers."""
         assert self._journal is not None
         request: Any = event.request
         self._serving = True
+        with self._trace.current():
+            span = tracing.begin("C-STORE", kind="server", transfer_syntax_uid=str(event.context.transfer_syntax))
         try:
             dataset = request.DataSet.getbuffer()
             started = time.perf_counter()
@@ -132,8 +147,10 @@ class Visit:
                 [dataset],
             )
             count(outcome, len(dataset), time.perf_counter() - started)
+            say(span, outcome, len(dataset))
         finally:
             self._serving = False
+            span.end()
         answer = Dataset()
         answer.Status = outcome.status
         if outcome.reason:
@@ -166,7 +183,10 @@ class Visit:
     def ended(self) -> None:
         """The association's thread is about to end, however that came: leave nothing open."""
         if self._journal is not None:
+            self._trace.set(instances=self._journal.kept)
             self._journal.close()
+            LASTED.observe(time.monotonic() - self._began)
+        self._trace.end()
         self.socket.open(ended=True)
         self.association.dul.kill_dul()
         with suppress(OSError):

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router import consent, corrections, withdrawals
 from services.router.coupling import entries_for, look_again, of_patient
+from services.router.measuring import ended
 from services.router.reopened import ask_for_what_waits
 from services.router.resends import send_again
 from services.router.reviews import ask_again, quarantined, settle
@@ -146,6 +147,7 @@ async def completed(event: TransferCompleted, session: AsyncSession) -> None:
         await settle(session, transfer, event.quarantined)
     else:
         transfer.state = "completed"
+    ended(transfer)
 
 
 @handlers.on(TransferFailed)
@@ -155,6 +157,7 @@ async def failed(event: TransferFailed, session: AsyncSession) -> None:
     if transfer.state in ("completed", "quarantined", *STOPPED):
         return
     transfer.state, transfer.error, transfer.finished_at = "failed", event.reason, now()
+    ended(transfer)
 
 
 @handlers.on(QuarantineReviewed)

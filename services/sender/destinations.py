@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from services.sender.circuit import Circuit, Permission
 from services.sender.clients import Client, Unavailable, client
-from services.sender.metrics import CIRCUIT_OPEN
+from services.sender.metrics import CIRCUIT_OPEN, CIRCUIT_OPENED
 from services.sender.settings import SenderSettings
 from shared.database import Database
 from shared.destinations import DestinationConfig, EchoFailed, echo, parse_destination
@@ -98,6 +98,7 @@ class Destinations:
         circuit.failed()
         CIRCUIT_OPEN.labels(name).set(circuit.is_open)
         if circuit.is_open and not was_open:
+            CIRCUIT_OPENED.labels(name).inc()
             log.warning("destination is down", destination=name, why=why)
 
     def _lane(self, name: str, config: DestinationConfig) -> Lane:

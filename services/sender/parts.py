@@ -8,8 +8,9 @@ from datetime import timedelta
 from services.sender import records
 from services.sender.clients import Answer, Outgoing
 from services.sender.destinations import Destinations, Opened
-from services.sender.metrics import ANSWERS, SECONDS
+from services.sender.metrics import ANSWERS, BYTES, SECONDS
 from services.sender.records import Record
+from shared import tracing
 from shared.database import Database
 from shared.events import DeliveryRequested
 from shared.handlers import Reject, Retry
@@ -98,17 +99,27 @@ async def send_part(
 async def _send(part: DeliveryRequested, waiting: Sequence[Outgoing], opened: Opened, database: Database) -> None:
     async with database.session() as session:
         await records.begin(session, part)
-    with SECONDS.labels(opened.kind).time():
+    sizes = {each.sop_instance_uid: each.size for each in waiting}
+    with (
+        SECONDS.labels(opened.kind).time(),
+        tracing.span("send", kind="client", destination=part.destination, instances=len(waiting)) as span,
+    ):
         async with aclosing(opened.client.send(waiting)) as stream:
             async for answers in stream:
                 async with database.session() as session:
                     await records.keep_answers(session, part, answers)
                     go_on = await wanted(session, part.transfer)
-                _measure(opened.kind, answers)
+                _measure(opened.kind, part.destination, answers, sizes, span)
                 if not go_on:
                     raise NotWanted
 
 
-def _measure(kind: str, answers: Sequence[Answer]) -> None:
-    for meaning, number in Counter(verdict(answer.status) for answer in answers).items():
+def _measure(
+    kind: str, destination: str, answers: Sequence[Answer], sizes: Mapping[str, int], span: tracing.Span
+) -> None:
+    counted = Counter(verdict(answer.status) for answer in answers)
+    for meaning, number in counted.items():
         ANSWERS.labels(kind, meaning.value).inc(number)
+        span.event(meaning.value, instances=number)
+    taken = (answer for answer in answers if verdict(answer.status) is Verdict.TAKEN)
+    BYTES.labels(destination).inc(sum(sizes.get(answer.sop_instance_uid, 0) for answer in taken))

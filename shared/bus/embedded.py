@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Delete, Select, Update, delete, func, select, update
 
 from shared import topology
+from shared.bus import metrics
 from shared.bus.message import Message
 from shared.bus.protocol import (
     Again,
@@ -47,10 +48,13 @@ class EmbeddedBus:
             for queue in topology.queues(message.name)
         ]
         try:
-            async with self._database.session() as session:
-                session.add_all(rows)
+            with metrics.PUBLISHING.time():
+                async with self._database.session() as session:
+                    session.add_all(rows)
         except DatabaseUnavailable as error:
+            metrics.UNAVAILABLE.inc()
             raise BusUnavailable(str(error)) from error
+        metrics.PUBLISHED.inc(len(messages))
         for row in rows:
             self._news[row.queue].set()
 
@@ -170,6 +174,7 @@ class EmbeddedBus:
                     await session.execute(
                         update(BusMessage).where(this).values(tries=row.tries + counted, reason=why[:500], **values)
                     )
+        metrics.settled(row.queue, fate, self._tiers.rest(fate, row.tries) if isinstance(fate, Again) else None)
 
     async def dead(self) -> list[DeadLetter]:
         query = select(BusMessage).where(BusMessage.dead.is_(True)).order_by(BusMessage.sequence)

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import Self
 
+from shared import tracing
 from shared.events import EVENTS, Event
 from shared.tables.base import now
 
@@ -34,7 +35,7 @@ class Message:
             body=event.model_dump_json(),
             correlation=cause.correlation if cause else identity,
             causation=cause.id if cause else None,
-            traceparent=cause.traceparent if cause else None,
+            traceparent=tracing.current() or (cause.traceparent if cause else None),
             occurred_at=now().isoformat(),
         )
 

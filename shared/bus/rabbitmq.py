@@ -15,6 +15,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from aiormq.exceptions import AMQPError, DeliveryError, PublishError
 
 from shared import topology
+from shared.bus import metrics
 from shared.bus.broker import Names, declare
 from shared.bus.message import Message
 from shared.bus.protocol import (
@@ -112,6 +113,15 @@ class RabbitBus:
     async def publish(self, messages: Sequence[Message]) -> None:
         if not messages:
             return
+        try:
+            with metrics.PUBLISHING.time():
+                await self._publish(messages)
+        except BusUnavailable:
+            metrics.UNAVAILABLE.inc()
+            raise
+        metrics.PUBLISHED.inc(len(messages))
+
+    async def _publish(self, messages: Sequence[Message]) -> None:
         async with self._available(PUBLISHING):
             exchange = await (await self._channel()).get_exchange(self._names.prefix, ensure=False)
             async with asyncio.timeout(30):
@@ -237,11 +247,13 @@ class RabbitBus:
                 return
             case Bury(why):
                 await self._put(self._names.dead, home, message, _headers(queue, tries, why))
+                metrics.settled(queue, fate, None)
             case Again(why, delay):
                 rest = self._tiers.rest(fate, tries)
                 counted = tries if delay is not None else tries + 1
                 exchange = self._names.tier(rest) if rest is not None else self._names.dead
                 await self._put(exchange, home, message, _headers(queue, counted, why))
+                metrics.settled(queue, fate, rest)
 
     # the dead ---------------------------------------------------------------------------------------
 
@@ -338,7 +350,7 @@ def _amqp(message: Message, headers: dict[str, Any] | None = None) -> aio_pika.M
         message_id=message.id,
         correlation_id=message.correlation,
         type=message.name,
-        headers=headers or {},
+        headers=({"traceparent": message.traceparent} if message.traceparent else {}) | (headers or {}),
     )
 
 

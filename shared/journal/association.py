@@ -34,6 +34,17 @@ class Facts(NamedTuple):
     called_aet: str
     caller_ip: str
     opened_at: str
+    traceparent: str | None = None
+
+    @classmethod
+    def read(cls, content: str) -> Self:
+        """What `written` wrote; what a later version says more is left aside."""
+        found = json.loads(content)
+        return cls(**{name: found[name] for name in cls._fields if name in found})
+
+    def written(self) -> dict[str, str]:
+        """As it is kept on disk."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 class Association:
@@ -57,17 +68,17 @@ class Association:
         self._lock = Lock()
 
     @classmethod
-    def open(cls, journal: "Journal", calling: str, called: str, ip: str) -> Self:
+    def open(cls, journal: "Journal", calling: str, called: str, ip: str, traceparent: str | None = None) -> Self:
         """A new one; nothing is on disk before its first instance."""
         identity = uuid4().hex
         opened_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return cls(journal, journal.folder / identity, Facts(identity, calling, called, ip, opened_at))
+        return cls(journal, journal.folder / identity, Facts(identity, calling, called, ip, opened_at, traceparent))
 
     @classmethod
     def recover(cls, journal: "Journal", folder: Path) -> Self | None:
         """One that a dead process left, ready to be published; None (and gone) when it owes nothing."""
         try:
-            facts = Facts(**json.loads((folder / FACTS).read_text("utf-8")))
+            facts = Facts.read((folder / FACTS).read_text("utf-8"))
         except FileNotFoundError:
             # The facts are durable before the first answer: without them nothing was acknowledged.
             facts = Facts(folder.name, "", "", "", "")
@@ -106,7 +117,7 @@ class Association:
         self._folder.mkdir(exist_ok=True)
         draft = self._folder / f".{FACTS}"
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(self.facts._asdict(), file)
+            json.dump(self.facts.written(), file)
             file.flush()
             os.fsync(file.fileno())
         os.rename(draft, self._folder / FACTS)

@@ -28,6 +28,7 @@ class Journal:
     def __init__(self, store: Store, owner: str, most_in_memory: int = MOST_IN_MEMORY) -> None:
         self.store = store
         self.switches = Switches(store)
+        self.owner = owner
         self._parent = store.root / "journal"
         self._own = LockedFolder.create(self._parent, owner)
         self._orphans: dict[LockedFolder, set[str]] = {}
@@ -42,9 +43,9 @@ class Journal:
         """Where this process's associations are."""
         return self._own.path
 
-    def association(self, calling: str, called: str, ip: str) -> Association:
+    def association(self, calling: str, called: str, ip: str, traceparent: str | None = None) -> Association:
         """Open an association; to be closed, e.g. by `with`. Nothing is on disk before its first instance."""
-        association = Association.open(self, calling, called, ip)
+        association = Association.open(self, calling, called, ip, traceparent)
         with self._lock:
             self._associations[association.facts.id] = association
         return association

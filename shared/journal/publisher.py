@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
+from shared import tracing
 from shared.bus.message import Message
 from shared.events import AssociationClosed, InstancesReceived
-from shared.journal.association import Association
+from shared.journal.association import Association, Facts
 from shared.journal.journal import BATCH, Journal
-from shared.journal.metrics import PUBLISHED
+from shared.journal.metrics import OLDEST, PUBLISHED
 from shared.journal.outcome import Record
 from shared.log import logger
 
@@ -37,6 +38,8 @@ class Publisher:
         self._recover_every = recover_every
         self._longest_pause = 30.0
         self._news = asyncio.Event()
+        self._owes: dict[str, int] = {}
+        self._since = 0.0
 
     async def run(self) -> None:
         """Publish about every second, or earlier for a full batch or an ended association; never returns."""
@@ -62,11 +65,20 @@ class Publisher:
                 log.warning("cannot publish yet", error=type(error).__name__, owed=self._journal.owed)
                 pause = min(pause * 2, self._longest_pause)
                 await asyncio.sleep(pause)
+            self._measure(loop.time())
             try:
                 async with asyncio.timeout(self._every):
                     await self._news.wait()
             except TimeoutError:
                 pass
+
+    def _measure(self, moment: float) -> None:
+        """Of what was owed at some moment, is anything still? If not, look at what is owed now."""
+        now = {each.facts.id: each for each in self._journal.associations()}
+        if not any(name in now and now[name].published < kept for name, kept in self._owes.items()):
+            self._owes = {name: each.kept for name, each in now.items() if each.owed}
+            self._since = moment
+        OLDEST.labels(self._journal.owner).set(moment - self._since)
 
     async def flush(self) -> None:
         """Go once through all associations; raises what the bus raises, and at the end what the disk did.
@@ -100,11 +112,7 @@ class Publisher:
 
     async def _end(self, associations: list[Association]) -> None:
         """Say of those that have ended that they have, and forget them."""
-        messages = [
-            Message.of(AssociationClosed(association=ended.facts.id, instances=ended.published))
-            for ended in associations
-            if ended.published
-        ]
+        messages = [_ended(ended) for ended in associations if ended.published]
         if messages:
             await self._bus.publish(messages)
         for ended in associations:
@@ -143,12 +151,23 @@ def _note(association: Association, error: OSError, failed: Failed) -> None:
 
 def _received(association: Association, records: list[Record]) -> Message:
     facts = association.facts
-    return Message.of(
-        InstancesReceived(
-            association=facts.id,
-            calling_aet=facts.calling_aet,
-            called_aet=facts.called_aet,
-            caller_ip=facts.caller_ip,
-            instances=tuple(record.instance() for record in records),
-        )
+    event = InstancesReceived(
+        association=facts.id,
+        calling_aet=facts.calling_aet,
+        called_aet=facts.called_aet,
+        caller_ip=facts.caller_ip,
+        instances=tuple(record.instance() for record in records),
     )
+    return _message(facts, event, len(records))
+
+
+def _ended(association: Association) -> Message:
+    event = AssociationClosed(association=association.facts.id, instances=association.published)
+    return _message(association.facts, event, association.published)
+
+
+def _message(facts: Facts, event: InstancesReceived | AssociationClosed, instances: int) -> Message:
+    """The event in the trace of its association."""
+    origin = facts.traceparent or tracing.NEW
+    with tracing.span(event.name, origin, kind="producer", association=facts.id, instances=instances):
+        return Message.of(event)

@@ -8,11 +8,12 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from shared.bus.message import Message
 from shared.bus.protocol import Bus, BusUnavailable
 from shared.database import Database, DatabaseUnavailable
+from shared.ledger import metrics
 from shared.log import logger
 from shared.tables import OutboxEntry
 from shared.tables.base import now
@@ -20,6 +21,7 @@ from shared.tables.base import now
 log = logger("relay")
 IN_HAND = timedelta(seconds=10)
 BATCH = 500
+MEASURED_EVERY = 10.0
 
 
 class Relay:
@@ -30,6 +32,7 @@ class Relay:
         self._bus = bus
         self._poll = poll
         self._news = asyncio.Event()
+        self._measure_at = 0.0
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -42,6 +45,7 @@ class Relay:
             self._news.clear()
             try:
                 moved = await self.move()
+                await self._measure()
                 pause = self._poll
             except Exception as error:
                 moved = 0
@@ -54,6 +58,18 @@ class Relay:
             if moved == 0:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), self._poll)
+
+    async def _measure(self) -> None:
+        """Say now and then how much waits, and for how long."""
+        if (moment := asyncio.get_running_loop().time()) < self._measure_at:
+            return
+        self._measure_at = moment + MEASURED_EVERY
+        async with self._database.reading() as session:
+            waiting, oldest = (
+                await session.execute(select(func.count(), func.min(OutboxEntry.created_at)).select_from(OutboxEntry))
+            ).one()
+        metrics.WAITING.set(waiting)
+        metrics.OLDEST.set(max(0.0, (now() - oldest).total_seconds()) if oldest is not None else 0)
 
     async def move(self) -> int:
         """Publish one batch; how many messages that were."""

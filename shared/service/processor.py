@@ -2,24 +2,27 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
-from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.bus import Again, Bury, Delivery, Done, Fate, Message
+from shared import tracing
+from shared.bus import Again, Bury, Delivery, Done, Fate
 from shared.database import Database, DatabaseUnavailable
 from shared.events import Event
 from shared.handlers import Handler, Reject, Retry
-from shared.ledger import Relay, add, claim, seen
+from shared.ledger import Relay, add, claim, lineage, seen
 from shared.ledger.changes import done
 from shared.log import logger
 from shared.service.composition import Resources, Service
+from shared.service.metrics import HANDLED, SECONDS, WAITING
+from shared.tables.base import now
 
 log = logger("service")
-HANDLED = Counter("fiona_service_handled_total", "Deliveries by what became of them", ["queue", "fate"])
-SECONDS = Histogram("fiona_service_handling_seconds", "Time from delivery to commit", ["queue"])
+TOLD = ("study_instance_uid", "series_instance_uid", "transfer", "association", "destination")
+"""What a span says of the event that is handled in it."""
 
 
 class Processor:
@@ -35,7 +38,18 @@ class Processor:
         """Handle a delivery; while the database is away, hold it and wait."""
         message = delivery.message
         pause = 0.25
+        if not delivery.tries:
+            WAITING.labels(delivery.queue).observe(_age(message.occurred_at))
         with (
+            tracing.span(
+                delivery.queue,
+                message.traceparent or tracing.NEW,
+                kind="consumer",
+                service=self._service.name,
+                queue=delivery.queue,
+                correlation=message.correlation,
+                tries=delivery.tries,
+            ) as span,
             structlog.contextvars.bound_contextvars(
                 service=self._service.name,
                 queue=delivery.queue,
@@ -46,21 +60,26 @@ class Processor:
         ):
             while True:
                 try:
-                    fate = await self._fate(delivery)
+                    fate = await self._fate(delivery, span)
                     break
                 except DatabaseUnavailable as error:
                     log.warning("database unavailable", error=str(error))
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 5.0)
-            HANDLED.labels(delivery.queue, type(fate).__name__.lower()).inc()
+            word = type(fate).__name__.lower()
+            HANDLED.labels(delivery.queue, word).inc()
+            span.set(fate=word)
+            if not isinstance(fate, Done):
+                span.failed(fate.why)
             return fate
 
-    async def _fate(self, delivery: Delivery) -> Fate:
+    async def _fate(self, delivery: Delivery, span: tracing.Span) -> Fate:
         try:
             event = delivery.message.event()
         except (KeyError, ValueError):
             return Bury("not an event that this version knows")
         handler = self._service.handlers.table[event.name]
+        span.set(**{name: getattr(event, name, None) for name in TOLD})
         try:
             await self._handle(handler, event, delivery)
         except Retry as retry:
@@ -89,12 +108,21 @@ class Processor:
             if handler.transactional:
                 produced = await self._call(handler, event, session) or ()
             await done(session, self._service.name, event)
-            await add(session, [Message.of(each, delivery.message) for each in produced])
+            await lineage.note(session, event)
+            await add(session, await lineage.messages(session, produced, delivery.message))
         if produced:
             self._relay.wake()
 
     async def _call(self, handler: Handler, event: Event, session: AsyncSession | None = None) -> Any:
         return await handler.function(event, **supply(handler.needs, self._resources, session))
+
+
+def _age(moment: str) -> float:
+    """Seconds since a moment in ISO 8601; 0 for what is none, or for the clock of a machine that is ahead."""
+    try:
+        return max(0.0, (now() - datetime.fromisoformat(moment)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def supply(needs: dict[str, type[Any]], resources: Resources, session: AsyncSession | None) -> dict[str, Any]:

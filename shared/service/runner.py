@@ -15,6 +15,7 @@ from shared.ledger import Relay
 from shared.service import health as health_pages
 from shared.service.composition import Context, Service
 from shared.service.health import Health
+from shared.service.metrics import READY
 from shared.service.processor import Processor
 from shared.service.switched import consume
 from shared.service.ticks import run_tick
@@ -22,6 +23,7 @@ from shared.settings import Settings
 from shared.store import Store
 from shared.switches import Switches
 from shared.topology import queue
+from shared.tracing.export import configure as configure_tracing
 
 log = logs.logger("service")
 
@@ -43,6 +45,7 @@ async def run(
     if signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    end_tracing = configure_tracing(settings, [service.name for service in services])
     context = open_context(services, settings)
     tasks = [asyncio.create_task(_stay(service, context, stop), name=service.name) for service in services]
     around = _around(context)
@@ -61,6 +64,7 @@ async def run(
         await context.bus.close()
         if context.maybe_database is not None:
             await context.maybe_database.close()
+        await asyncio.to_thread(end_tracing)
     for result in [*results, *(task.exception() for task in done if task in around and not task.cancelled())]:
         if isinstance(result, BaseException):
             raise result
@@ -136,7 +140,13 @@ async def _migrated(context: Context) -> None:
 
 async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None:
     """One service from start to drained end."""
-    ready = context.health.expect(service.name)
+    said_ready = context.health.expect(service.name)
+    READY.labels(service.name).set(0)
+
+    def ready() -> None:
+        said_ready()
+        READY.labels(service.name).set(1)
+
     await _note(context, service, "application_started")
     if service.handlers.table or service.ticks:
         await _unless(stop, _migrated(context))
@@ -169,6 +179,7 @@ async def _stay(service: Service, context: Context, stop: asyncio.Event) -> None
         try:
             await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            READY.labels(service.name).set(0)
             for task in (stopped, *running):
                 task.cancel()
             results = await asyncio.gather(*running, return_exceptions=True)

@@ -20,7 +20,7 @@ from shared.tables.indexer import (
     Study,
     StudyIdentity,
 )
-from shared.tables.ledger import Change, InboxEntry, OutboxEntry
+from shared.tables.ledger import Change, InboxEntry, OutboxEntry, Trace
 from shared.tables.life import (
     AccessRequest,
     Application,
@@ -116,6 +116,7 @@ __all__ = [
     "SignInTally",
     "Study",
     "StudyIdentity",
+    "Trace",
     "Transfer",
     "TransferPart",
     "VaultKey",

@@ -1,4 +1,4 @@
-"""Inbox, outbox and changes: written by every service, each its own rows, through shared.ledger only."""
+"""Inbox, outbox, changes and traces: written by every service, each its own rows, through shared.ledger only."""
 
 from datetime import datetime
 
@@ -40,4 +40,13 @@ class Change(Base):
     )
     sort: Mapped[str] = mapped_column(String(16), doc="study, assignment, transfer or quarantine")
     subject: Mapped[str] = mapped_column(String(64), doc="StudyInstanceUID, or the transfer's id")
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class Trace(Base):
+    """In which trace a study or a series came, so that what is decided about it later goes on in the same."""
+
+    __tablename__ = "traces"
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True, doc="StudyInstanceUID or SeriesInstanceUID")
+    traceparent: Mapped[str] = mapped_column(String(55))
     at: Mapped[datetime] = mapped_column(default=now, index=True)

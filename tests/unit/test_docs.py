@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import generate_metric_docs as metrics
 from services.__main__ import NAMES, load
 from shared.events import EVENTS
 from shared.settings import FionaSettings
@@ -85,3 +86,7 @@ def test_the_operations_page_tells_the_common_settings() -> None:
     from shared.settings import Settings
 
     assert {f"FIONA_{name.upper()}" for name in Settings.model_fields} <= set(re.findall(r"`(FIONA_[A-Z_]+)`", text))
+
+
+def test_the_page_of_metrics_is_current() -> None:
+    assert metrics.TARGET.read_text("utf-8") == metrics.document(), "run: python -m scripts.generate_metric_docs"

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Header, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from services.api.metrics import STOW_INSTANCES, STOW_REQUESTS
+from services.api.metrics import STOW_BYTES, STOW_INSTANCES, STOW_REQUESTS
 from services.api.needs import Uid
 from services.api.problems import RETRY_AFTER, Problem, documented
 from services.api.settings import ApiSettings
 from services.api.stow.answer import MEDIA_TYPE, acceptable, dataset, status
 from services.api.stow.multipart import Body, PartBegins, PartData, PartEnds, boundary_of
 from services.api.stow.part import KEPT, Part, Stored, in_thread
+from shared import tracing
 from shared.journal import Association, Journal, Refusal
 from shared.journal.outcome import refused
 from shared.log import logger
@@ -137,7 +138,7 @@ async def _store(request: Request, intake: Intake, study_uid: str | None, accept
         raise Problem("receiving-off")
     caller = request.client.host if request.client else ""
     with intake:
-        association = intake.journal.association(AE_TITLE, AE_TITLE, caller)
+        association = intake.journal.association(AE_TITLE, AE_TITLE, caller, tracing.current())
         try:
             results = await _receive(_chunks(request, intake), body, association, study_uid, intake)
         finally:
@@ -197,6 +198,7 @@ async def _chunks(request: Request, intake: Intake) -> AsyncIterator[bytes]:
         if chunk is None:
             return
         size += len(chunk)
+        STOW_BYTES.inc(len(chunk))
         if size > intake.settings.stow_request_bytes:
             raise _too_large(intake)
         yield chunk
