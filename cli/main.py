@@ -24,6 +24,7 @@ from cli import (
     projects,
     putting_right,
     quarantine,
+    recovery,
     redcap,
     resend,
     rules,
@@ -87,6 +88,9 @@ app.add_typer(mails.app, name="mail")
 app.command("status")(status.status)
 app.command("switch")(switches.switch)
 app.add_typer(keys.app, name="keys")
+app.command("backup")(recovery.backup)
+app.command("restore")(recovery.restore)
+app.command("republish")(recovery.republish)
 app.command("watch")(watch.watch)
 app.add_typer(configuration.app, name="config")
 app.command("deidentify")(deidentify.deidentify)

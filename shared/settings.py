@@ -98,6 +98,12 @@ class Settings(FionaSettings):
         default=[10, 60, 600, 3600],
         description="how long a failed message rests, try by try, before it is dead",
     )
+    bus_settling_seconds: float = Field(
+        default=3, ge=0, description="a broker to which the queues are new has so long to write them to its disk"
+    )
+    published_days: float = Field(
+        default=14, gt=0, description="how long what was published is kept, in case the broker loses its data"
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         description="the master key that encrypts identities and project keys; by default secret.key in the store",

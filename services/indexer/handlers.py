@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.indexer import associations, catalogue, files, leaving, metrics
 from services.indexer.clock import Clock
-from services.indexer.image import Image, Reader
+from services.indexer.image import Away, Image, Reader
 from shared.crypto import Vault
 from shared.database import Database, lock
 from shared.events import AssociationClosed, InstancesReceived, RemovalAnswered, RemovalRequested, StudyForgotten
@@ -21,17 +21,22 @@ handlers = Handlers()
 @handlers.on(InstancesReceived)
 async def index(
     event: InstancesReceived, database: Database, store: Store, vault: Vault, reader: Reader, clock: Clock
-) -> None:
-    """Read every header once, then catalogue and link study by study, each in a transaction of its own."""
+) -> list[InstancesReceived]:
+    """Read every header once, then catalogue and link study by study, each in a transaction of its own.
+
+    Files that cannot be read now are an event of their own: it has its tries, and the others need not wait for them.
+    """
     _check(event, store)
     with metrics.READING.time():
-        try:
-            images = await reader.read_all(event.instances)
-        except OSError as error:
-            raise Retry(f"a received file cannot be read: {type(error).__name__}") from None
+        read = await reader.read_all(event.instances)
+    away = [each for each in read if isinstance(each, Away)]
+    images = [each for each in read if isinstance(each, Image)]
+    if away and not images:
+        raise Retry(f"{len(away)} received files cannot be read: {away[0].error}")
     metrics.UNREADABLE.inc(sum(not image.readable for image in images))
     for study_uid, members in groupby(sorted(images, key=_study), key=_study):
         await _index_study(event, study_uid, list(members), database, store, vault, clock)
+    return [event.model_copy(update={"instances": tuple(each.instance for each in away)})] if away else []
 
 
 def _check(event: InstancesReceived, store: Store) -> None:

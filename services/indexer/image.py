@@ -40,6 +40,14 @@ class Image:
     readable: bool = True
 
 
+@dataclass(frozen=True)
+class Away:
+    """An instance whose file the store does not give out now, and what the system calls that."""
+
+    instance: ReceivedInstance
+    error: str
+
+
 class Reader:
     """Reads headers: which elements, by which rules, in which threads."""
 
@@ -58,8 +66,8 @@ class Reader:
             )
         )
 
-    async def read_all(self, instances: Iterable[ReceivedInstance]) -> list[Image]:
-        """The images in the order of the instances; no file can make it fail."""
+    async def read_all(self, instances: Iterable[ReceivedInstance]) -> "list[Image | Away]":
+        """The images in the order of the instances; no file can make it fail, and one that is away costs no other."""
         todo = list(instances)
         loop = asyncio.get_running_loop()
         size = max(1, -(-len(todo) // self.threads))
@@ -67,13 +75,17 @@ class Reader:
         done = await asyncio.gather(*(loop.run_in_executor(self.executor, self.read_some, part) for part in parts))
         return [image for part in done for image in part]
 
-    def read_some(self, instances: list[ReceivedInstance]) -> list[Image]:
+    def read_some(self, instances: list[ReceivedInstance]) -> "list[Image | Away]":
         """Read one after another; what all images of a series share is read from its first only."""
         series: set[str] = set()
-        images = []
+        images: list[Image | Away] = []
         for instance in instances:
-            images.append(self.read(instance, first=instance.series_instance_uid not in series))
-            series.add(instance.series_instance_uid)
+            try:
+                images.append(self.read(instance, first=instance.series_instance_uid not in series))
+            except OSError as error:
+                images.append(Away(instance, type(error).__name__))
+            else:
+                series.add(instance.series_instance_uid)
         return images
 
     def read(self, instance: ReceivedInstance, first: bool = True) -> Image:

@@ -1,8 +1,17 @@
-"""What stands on the broker: an exchange, the home queues, the tiers in which failed messages rest, the dead."""
+"""What stands on the broker: an exchange, the home queues, the tiers in which failed messages rest, the dead.
 
+A broker answers a declaration some two seconds before it is on its disk. One that is killed in between comes back
+without the queue, and without what it had confirmed into it. So whoever finds a broker without the mark of this very
+topology waits before it publishes, and then leaves the mark: what was declared before it is on disk when it is.
+"""
+
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 
 from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from shared import topology
 from shared.bus.protocol import RetryTiers
@@ -14,6 +23,9 @@ AT_LEAST_ONCE = {
 }
 DELIVERY_LIMIT = 100
 """Crashes of its consumers that a message may outlive before it is called poison."""
+
+SETTLING = 3.0
+"""Seconds after which a broker has on its disk what it was told to declare."""
 
 BROWSED_FOREVER = 1_000_000
 """Delivery limit of the dead queue, which is looked through by taking messages and giving them back."""
@@ -37,6 +49,11 @@ class Names:
     def dead(self) -> str:
         """The dead: exchange and queue."""
         return f"{self.prefix}.dead"
+
+    def mark(self, tiers: RetryTiers) -> str:
+        """The exchange that says that this topology, queue for queue, is on the broker's disk."""
+        queues = (self.dead, *map(self.tier, tiers.seconds), *map(self.queue, topology.all_queues()))
+        return f"{self.prefix}.settled.{sha256(' '.join(queues).encode()).hexdigest()[:12]}"
 
 
 async def declare(connection: AbstractConnection, names: Names, tiers: RetryTiers) -> None:
@@ -74,3 +91,15 @@ async def declare(connection: AbstractConnection, names: Names, tiers: RetryTier
                 },
             )
             await home.bind(events, event)
+
+
+async def settle(connection: AbstractConnection, names: Names, tiers: RetryTiers, seconds: float) -> None:
+    """Return when what was declared is on the broker's disk: at once where the mark says so."""
+    mark = names.mark(tiers)
+    with suppress(ChannelNotFoundEntity):
+        async with connection.channel() as channel:
+            await channel.declare_exchange(mark, passive=True)
+            return
+    await asyncio.sleep(seconds)
+    async with connection.channel() as channel:
+        await channel.declare_exchange(mark, "topic", durable=True)

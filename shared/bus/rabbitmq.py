@@ -16,7 +16,7 @@ from aiormq.exceptions import AMQPError, DeliveryError, PublishError
 
 from shared import topology
 from shared.bus import metrics
-from shared.bus.broker import Names, declare
+from shared.bus.broker import SETTLING, Names, declare, settle
 from shared.bus.message import Message
 from shared.bus.protocol import (
     Again,
@@ -45,7 +45,12 @@ class RabbitBus:
     """Connections that are opened when needed and opened again when lost."""
 
     def __init__(
-        self, url: str, tiers: RetryTiers | None = None, prefix: str = "fiona", reconnect: float = 1.0
+        self,
+        url: str,
+        tiers: RetryTiers | None = None,
+        prefix: str = "fiona",
+        reconnect: float = 1.0,
+        settling: float = SETTLING,
     ) -> None:
         self._url = url
         self._tiers = tiers or RetryTiers()
@@ -54,6 +59,9 @@ class RabbitBus:
         self._connections: dict[str, AbstractConnection] = {}
         self._publisher: AbstractChannel | None = None
         self._opening = asyncio.Lock()
+        self._settling = settling
+        self._settled: AbstractConnection | None = None
+        self._waiting = asyncio.Lock()
 
     # connection and topology ------------------------------------------------------------------------
 
@@ -89,6 +97,10 @@ class RabbitBus:
     async def _channel(self) -> AbstractChannel:
         """The channel for publishing: confirmed, and an unroutable mandatory message is an error."""
         connection = await self._connect(PUBLISHING)
+        async with self._waiting:
+            if connection is not self._settled:
+                await settle(connection, self._names, self._tiers, self._settling)
+                self._settled = connection
         async with self._opening:
             if self._publisher is None or self._publisher.is_closed:
                 self._publisher = await connection.channel(publisher_confirms=True, on_return_raises=True)

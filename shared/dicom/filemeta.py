@@ -10,17 +10,20 @@ IMPLEMENTATION_VERSION_NAME = "FIONA"
 
 _ELEMENT = Struct("<HH2sH")
 _LENGTH = Struct("<L")
-_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX = 0x0002, 0x0003, 0x0010
+_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX, _SENDING, _RECEIVING = 0x0002, 0x0003, 0x0010, 0x0017, 0x0018
+_WANTED = frozenset((_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX, _SENDING, _RECEIVING))
 
 
 @dataclass(frozen=True, slots=True)
 class FileMeta:
-    """What a file says about its dataset, and the offset at which that begins."""
+    """What a file says about its dataset, from whom it came, and the offset at which the dataset begins."""
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
     dataset: int
+    sending_aet: str = ""
+    receiving_aet: str = ""
 
 
 def _ui(element: int, uid: str) -> bytes:
@@ -29,8 +32,17 @@ def _ui(element: int, uid: str) -> bytes:
     return _ELEMENT.pack(2, element, b"UI", len(value)) + value
 
 
-def write_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    """A zero preamble, the prefix and the group 2 that names us as the writer."""
+def _ae(element: int, title: str) -> bytes:
+    """An AE title (at most 16 characters of the default repertoire); nothing for none."""
+    value = title[:16].encode("ascii", "replace")
+    value += b" " * (len(value) % 2)
+    return _ELEMENT.pack(2, element, b"AE", len(value)) + value if value.strip() else b""
+
+
+def write_meta(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, sending_aet: str = "", receiving_aet: str = ""
+) -> bytes:
+    """A zero preamble, the prefix and the group 2 that names us as the writer, and who sent it to whom."""
     name = IMPLEMENTATION_VERSION_NAME.encode("ascii")
     name += b" " * (len(name) % 2)
     group = b"".join(
@@ -41,6 +53,8 @@ def write_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
             _ui(_TRANSFER_SYNTAX, transfer_syntax_uid),
             _ui(0x0012, IMPLEMENTATION_CLASS_UID),
             _ELEMENT.pack(2, 0x0013, b"SH", len(name)) + name,
+            _ae(_SENDING, sending_aet),
+            _ae(_RECEIVING, receiving_aet),
         )
     )
     return b"\0" * 128 + b"DICM" + _ELEMENT.pack(2, 0, b"UL", 4) + _LENGTH.pack(len(group)) + group
@@ -61,7 +75,7 @@ def read_meta(buffer: Buffer) -> FileMeta:
             if vr in LONG_VR:
                 (length,) = _LENGTH.unpack_from(buffer, position)
                 position += 4
-            if element in (_SOP_CLASS, _SOP_INSTANCE, _TRANSFER_SYNTAX):
+            if element in _WANTED:
                 value = bytes(buffer[position : position + min(length, 1024)])
                 values[element] = value.strip(b"\0 ").decode("latin-1")
             position += length
@@ -71,4 +85,11 @@ def read_meta(buffer: Buffer) -> FileMeta:
         raise Unparsable("ends inside the file meta information")
     if not values.get(_TRANSFER_SYNTAX):
         raise Unparsable("the file does not say its transfer syntax")
-    return FileMeta(values.get(_SOP_CLASS, ""), values.get(_SOP_INSTANCE, ""), values[_TRANSFER_SYNTAX], position)
+    return FileMeta(
+        values.get(_SOP_CLASS, ""),
+        values.get(_SOP_INSTANCE, ""),
+        values[_TRANSFER_SYNTAX],
+        position,
+        values.get(_SENDING, ""),
+        values.get(_RECEIVING, ""),
+    )

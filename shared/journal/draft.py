@@ -82,7 +82,8 @@ class Draft:
 
     def _create(self) -> None:
         self._file, self._descriptor = self._association.new_file()
-        self._meta = write_meta(*self._request)
+        facts = self._association.facts
+        self._meta = write_meta(*self._request, facts.calling_aet, facts.called_aet)
         self._start = len(self._meta)
 
     def _append(self, fragments: Sequence[Buffer]) -> None:

@@ -1,7 +1,7 @@
 """The relay hands the outbox to the bus with confirms; any number of relays may run at once.
 
-A relay takes rows in hand for a few seconds, publishes them, and deletes them. If it dies in between, another
-takes them when the time is up, and the listeners' inboxes recognise what they have already handled.
+A relay takes rows in hand for a few seconds, publishes them, and moves them to what was published. If it dies in
+between, another takes them when the time is up, and the listeners' inboxes recognise what they have already handled.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from sqlalchemy import delete, func, or_, select, update
 
 from shared.bus.message import Message
 from shared.bus.protocol import Bus, BusUnavailable
-from shared.database import Database, DatabaseUnavailable
-from shared.ledger import metrics
+from shared.database import Database, DatabaseUnavailable, try_lock
+from shared.ledger import history, metrics
 from shared.log import logger
 from shared.tables import OutboxEntry
 from shared.tables.base import now
@@ -22,15 +22,22 @@ log = logger("relay")
 IN_HAND = timedelta(seconds=10)
 BATCH = 500
 MEASURED_EVERY = 10.0
+KEPT = timedelta(days=14)
+FORGET_EVERY = 600.0
 
 
 class Relay:
-    """Moves rows of the outbox to the bus, at once when woken, otherwise every `poll` seconds."""
+    """Moves rows of the outbox to the bus, at once when woken, otherwise every `poll` seconds.
 
-    def __init__(self, database: Database, bus: Bus, poll: float = 1.0) -> None:
+    What was published is `kept` for so long, in case the broker loses it.
+    """
+
+    def __init__(self, database: Database, bus: Bus, poll: float = 1.0, kept: timedelta = KEPT) -> None:
         self._database = database
         self._bus = bus
         self._poll = poll
+        self._kept = kept
+        self._forget_at = 0.0
         self._news = asyncio.Event()
         self._measure_at = 0.0
 
@@ -46,6 +53,7 @@ class Relay:
             try:
                 moved = await self.move()
                 await self._measure()
+                await self._forget()
                 pause = self._poll
             except Exception as error:
                 moved = 0
@@ -86,14 +94,26 @@ class Relay:
                 .returning(OutboxEntry.sequence, OutboxEntry.content)
             )
             rows = sorted((row[0], row[1]) for row in taken)
+        messages = [Message.from_bytes(content) for _, content in rows]
         try:
-            await self._bus.publish([Message.from_bytes(content) for _, content in rows])
+            await self._bus.publish(messages)
         except BusUnavailable:
             await self._give_back([sequence for sequence, _ in rows])
             raise
         async with self._database.session() as session:
+            await history.keep(session, messages)
             await session.execute(delete(OutboxEntry).where(OutboxEntry.sequence.in_([s for s, _ in rows])))
         return len(rows)
+
+    async def _forget(self) -> None:
+        """Now and then let go of what was published long ago; one relay of many does it."""
+        clock = asyncio.get_running_loop().time()
+        if clock < self._forget_at:
+            return
+        self._forget_at = clock + FORGET_EVERY
+        async with self._database.session() as session:
+            if await try_lock(session, "ledger", "forget"):
+                await history.forget(session, now() - self._kept)
 
     async def _give_back(self, sequences: list[int]) -> None:
         with suppress(DatabaseUnavailable):

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from shared import log as logs
 from shared.audit import Record, spool
@@ -87,13 +88,14 @@ def open_context(services: Sequence[Service], settings: Settings) -> Context:
     keeps_keys = any(service.uses_database and service.uses_keys for service in services)
     needed = embedded or any(service.uses_database for service in services)
     database = Database(settings.database()) if needed else None
-    bus = open_bus(settings.bus(), database, RetryTiers(tuple(settings.bus_retry_seconds)))
+    tiers = RetryTiers(tuple(settings.bus_retry_seconds))
+    bus = open_bus(settings.bus(), database, tiers, settings.bus_settling_seconds)
     health = Health()
     health.checks["bus"] = bus.ping
     relay = None
     if database is not None:
         health.checks["database"] = database.ready
-        relay = Relay(database, bus)
+        relay = Relay(database, bus, kept=timedelta(days=settings.published_days))
     return Context(settings, Store(settings.data), bus, health, database, relay, keeps_keys)
 
 

@@ -20,7 +20,7 @@ from shared.tables.indexer import (
     Study,
     StudyIdentity,
 )
-from shared.tables.ledger import Change, InboxEntry, OutboxEntry, Trace
+from shared.tables.ledger import Change, InboxEntry, OutboxEntry, PublishedMessage, Trace
 from shared.tables.life import (
     AccessRequest,
     Application,
@@ -100,6 +100,7 @@ __all__ = [
     "ProjectProfile",
     "ProjectStep",
     "ProjectWork",
+    "PublishedMessage",
     "QuarantineReview",
     "QuarantinedInstance",
     "RedcapDifference",

@@ -1,8 +1,8 @@
-"""Inbox, outbox, changes and traces: written by every service, each its own rows, through shared.ledger only."""
+"""Inbox, outbox, what was published, changes, traces: each service its own rows, through shared.ledger only."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, String
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.tables.base import Base, now
@@ -28,6 +28,17 @@ class OutboxEntry(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(default=now)
     claimed_until: Mapped[datetime | None] = mapped_column(doc="a relay has it in hand until then")
+
+
+class PublishedMessage(Base):
+    """A message that the bus has confirmed: kept for some days, in case the broker loses what it had confirmed."""
+
+    __tablename__ = "published"
+    __table_args__ = (Index("ix_published_named", "name", "published_at"),)
+    message: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), doc="the event's name")
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    published_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
 
 class Change(Base):

@@ -66,8 +66,8 @@ class Indexer:
         time = self.clock.now() + timedelta(seconds=seconds)
         return replace(self, clock=Clock(lambda: time, self.clock.listening_since))
 
-    async def index(self, event: InstancesReceived) -> None:
-        await index(event, self.database, self.store, self.vault, self.reader, self.clock)
+    async def index(self, event: InstancesReceived) -> list[InstancesReceived]:
+        return await index(event, self.database, self.store, self.vault, self.reader, self.clock)
 
     async def close(self, association: str, instances: int) -> None:
         async with self.database.session() as session:
@@ -520,3 +520,18 @@ async def test_a_file_that_is_not_there_is_tried_again(indexer: Indexer) -> None
         await indexer.index(received(gone))
     async with indexer.database.reading() as session:
         assert (await session.execute(select(func.count()).select_from(Series))).scalar_one() == 0
+
+
+async def test_a_file_that_is_not_there_costs_its_neighbours_nothing(indexer: Indexer) -> None:
+    """They are catalogued; what is missing is an event of its own, with tries of its own."""
+    there, gone, also = (make(indexer.store, number) for number in (1, 2, 3))
+    bytes_of_it = (indexer.store / gone.path).read_bytes()
+    (indexer.store / gone.path).unlink()
+    [later] = await indexer.index(received(there, gone, also))
+    assert later == received(gone)
+    assert (await indexer.series()).instance_count == 2
+    with pytest.raises(Retry, match="FileNotFoundError"):
+        await indexer.index(later)
+    (indexer.store / gone.path).write_bytes(bytes_of_it)
+    assert await indexer.index(later) == []
+    assert (await indexer.series()).instance_count == 3

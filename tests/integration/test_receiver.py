@@ -517,4 +517,4 @@ def test_no_thread_and_no_descriptor_is_left(receiver: LocalReceiver) -> None:
 def test_the_file_meta_is_ours(receiver: LocalReceiver) -> None:
     assert still_serves(receiver)
     (kept,) = receiver.archived()
-    assert kept.read_bytes() == write_meta(CT, UID, EXPLICIT) + DATASET
+    assert kept.read_bytes() == write_meta(CT, UID, EXPLICIT, "RAW", "FIONA") + DATASET
