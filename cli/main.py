@@ -15,6 +15,7 @@ from cli import (
     dead,
     deidentify,
     destinations,
+    janitor,
     keys,
     mails,
     members,
@@ -87,6 +88,8 @@ app.add_typer(redcap.app, name="redcap")
 app.add_typer(mails.app, name="mail")
 app.command("status")(status.status)
 app.command("switch")(switches.switch)
+app.add_typer(janitor.app, name="janitor")
+app.command("doctor")(janitor.doctor)
 app.add_typer(keys.app, name="keys")
 app.command("backup")(recovery.backup)
 app.command("restore")(recovery.restore)

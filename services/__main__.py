@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.service import Service
 
-NAMES = ("receiver", "indexer", "router", "anonymizer", "sender", "redcap", "api", "registry", "audit")
+NAMES = ("receiver", "indexer", "router", "anonymizer", "sender", "redcap", "api", "registry", "audit", "janitor")
 
 
 def load(name: str) -> "Service":

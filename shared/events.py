@@ -209,6 +209,53 @@ class IdentitiesRemoved(Event):
     reason: str = Field(description="unassigned or archived")
 
 
+class RetentionLimits(BaseModel):
+    """What must hold before something may go, as the policies say it; whoever removes looks again."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    min_days: float = Field(default=30, ge=0, description="nothing younger than this goes, whatever the disk says")
+    unassigned_days: float | None = Field(
+        default=None, ge=0, description="what nobody has assigned for so long may go; null: never"
+    )
+    counted: bool = Field(
+        default=True, description="acknowledged is not enough: the destination has found every instance when asked"
+    )
+
+
+class RetentionEnded(Event):
+    """The time for which something was to be kept is over: whose it is looks again, and removes it."""
+
+    name: ClassVar[str] = "retention.ended.v1"
+    run: str = Field(description="of the janitor")
+    kind: str = Field(
+        description="archive, missing, identities, links, stopped, anonymized, review, export, answers or rows"
+    )
+    subject: str = Field(description="StudyInstanceUID, transfer, export, table, or part of a tree of links")
+    step: int = Field(default=0, description="of a removal that takes several")
+    before: datetime = Field(description="nothing that is newer goes")
+    limits: RetentionLimits = RetentionLimits()
+
+    def key(self) -> str:
+        return f"{self.run}:{self.kind}:{self.subject}:{self.step}"
+
+
+class RetentionApplied(Event):
+    """Something is gone because its time was over, or stays for a reason."""
+
+    name: ClassVar[str] = "retention.applied.v1"
+    run: str
+    kind: str
+    subject: str
+    step: int = 0
+    study_instance_uid: str | None = None
+    removed: dict[str, int] = Field(default_factory=dict, description="what, and how much of it")
+    kept: str = Field(default="", description="why it stays, free of PHI; empty: it is gone")
+    more: bool = Field(default=False, description="there is more of it: the next step may be asked for")
+
+    def key(self) -> str:
+        return f"{self.run}:{self.kind}:{self.subject}:{self.step}"
+
+
 class QuarantineReviewed(Event):
     """A person has decided what becomes of instances in quarantine."""
 
@@ -535,6 +582,8 @@ EVENTS: dict[str, type[Event]] = {
         RemovalRequested,
         RemovalAnswered,
         IdentitiesRemoved,
+        RetentionEnded,
+        RetentionApplied,
         CouplingChanged,
         StudyCoupled,
         SwitchTurned,

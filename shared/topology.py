@@ -9,6 +9,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.AssociationClosed,
         events.StudyForgotten,
         events.RemovalRequested,
+        events.RetentionEnded,
     ),
     "router": (
         events.SeriesArrived,
@@ -32,7 +33,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.CouplingChanged,
         events.StudyCoupled,
     ),
-    "anonymizer": (events.TransferRequested, events.RemovalRequested),
+    "anonymizer": (events.TransferRequested, events.RemovalRequested, events.RetentionEnded),
     "redcap": (
         events.SeriesArrived,
         events.StudyArrived,
@@ -53,7 +54,11 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.SeriesDelivered,
         events.WithdrawalRequested,
         events.RemovalRequested,
+        events.RetentionEnded,
     ),
+    "registry": (events.RetentionEnded,),
+    "api": (events.RetentionEnded,),
+    "janitor": (events.RetentionEnded, events.RetentionApplied),
     "audit": (
         events.StudyArrived,
         events.SeriesAnonymized,
@@ -71,6 +76,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.WithdrawalAnswered,
         events.ParticipantWithdrawn,
         events.RemovalAnswered,
+        events.RetentionApplied,
     ),
 }
 

@@ -1,9 +1,10 @@
 """Which instances a transfer asks for, and what a reviewer has waived for each of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.errors import RELEASABLE
@@ -16,28 +17,43 @@ Released = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True)
 class Asked:
-    """Instances (SOP Instance UID, store-relative path), and what is waived for them."""
+    """Instances (SOP Instance UID, store-relative path), what is waived for them, and whose files are gone."""
 
     instances: tuple[tuple[str, str], ...]
     released: Released = field(default_factory=dict)
+    gone: int = 0
+    """How many of them have left the archive: `fiona janitor` or `fiona doctor` say when."""
 
 
 async def asked_for(session: AsyncSession, event: TransferRequested) -> Asked:
     """What has arrived in that revision of the series, or what a review names of it."""
-    query = select(Instance.sop_instance_uid, Instance.path).order_by(Instance.sop_instance_uid)
+    query = select(Instance.sop_instance_uid, Instance.path, Instance.removed_at).order_by(Instance.sop_instance_uid)
     if event.review is None:
         query = query.where(
             Instance.series_instance_uid == event.series_instance_uid, Instance.revision == event.revision
         )
-        return Asked(tuple((uid, path) for uid, path in await session.execute(query)))
+        rows = (await session.execute(query)).all()
+        return Asked(_named(rows), gone=_gone(rows))
     named = (
         ReviewedInstance.review == event.review,
         ReviewedInstance.series_instance_uid == event.series_instance_uid,
         ReviewedInstance.revision == event.revision,
     )
     query = query.join(ReviewedInstance, ReviewedInstance.sop_instance_uid == Instance.sop_instance_uid).where(*named)
-    instances = tuple((uid, path) for uid, path in await session.execute(query))
-    return Asked(instances, await _released(session, event.review, {uid for uid, _ in instances}))
+    rows = (await session.execute(query)).all()
+    instances = _named(rows)
+    return Asked(instances, await _released(session, event.review, {uid for uid, _ in instances}), _gone(rows))
+
+
+Found = Sequence[Row[str, str, datetime | None]]
+
+
+def _named(rows: Found) -> tuple[tuple[str, str], ...]:
+    return tuple((uid, path) for uid, path, _ in rows)
+
+
+def _gone(rows: Found) -> int:
+    return sum(removed is not None for _, _, removed in rows)
 
 
 async def in_quarantine(session: AsyncSession, event: TransferRequested) -> frozenset[str]:

@@ -16,6 +16,7 @@ from services.anonymizer.kept import count_part
 from services.anonymizer.leftovers import remove_part
 from services.anonymizer.profiles import NoProfile, chosen
 from services.anonymizer.removal import remove_transfer
+from services.anonymizer.retention import KINDS, expire
 from services.anonymizer.workers import Done, Workers, remove_strangers
 from shared.crypto import Vault
 from shared.database import Database, insert_new, lock
@@ -23,6 +24,8 @@ from shared.events import (
     Event,
     RemovalAnswered,
     RemovalRequested,
+    RetentionApplied,
+    RetentionEnded,
     SeriesAnonymized,
     TransferFailed,
     TransferRequested,
@@ -66,6 +69,8 @@ async def anonymize(
         return [_failed(event, "there is no such project")]
     if len(asked.instances) != event.instances:
         raise Retry(f"catalogue has {len(asked.instances)} instances of {event.instances}")
+    if asked.gone:
+        return [_failed(event, f"{asked.gone} of {event.instances} files have left the archive: send the study again")]
     try:
         subject = Subject(event.project, event.participant, event.event, vault.decrypt_bytes(project.encrypted_key))
     except ValueError as error:
@@ -203,7 +208,13 @@ async def remove(event: RemovalRequested, database: Database, store: Store) -> l
     """Consent was withdrawn: files, findings, quarantine and counts of the participant go."""
     removed, left = Counts[str](), Counts[str]()
     for transfer in event.transfers:
-        gone, stays = await remove_transfer(event, transfer, database, store)
+        gone, stays = await remove_transfer(event.project, transfer, database, store)
         removed += gone
         left += stays
     return [RemovalAnswered(withdrawal=event.withdrawal, service="anonymizer", removed=dict(removed), left=dict(left))]
+
+
+@handlers.on(RetentionEnded)
+async def retire(event: RetentionEnded, database: Database, store: Store) -> list[RetentionApplied]:
+    """The time of a transfer's files is over."""
+    return await expire(event, database, store) if event.kind in KINDS else []

@@ -1,4 +1,4 @@
-"""Consent was withdrawn: what a participant's transfers have left here goes, and what was counted of them.
+"""Consent was withdrawn, or a transfer was stopped: what it has left here goes, and what was counted of it.
 
 The values that were kept are counted once more, from the files, and taken off: one that only this participant had is
 gone then. What is not there any more to be counted stays counted, and is said.
@@ -15,7 +15,6 @@ from deidentification import CannotDeidentify
 from deidentification.review import Kept, KeptRow, elements_of
 from services.anonymizer.kept import count_off
 from shared.database import Database, lock
-from shared.events import RemovalRequested
 from shared.manifest import ManifestError, read_manifest
 from shared.store import Store
 from shared.tables import CountedPart, QuarantinedInstance
@@ -25,7 +24,7 @@ Part = tuple[str, int]
 
 
 async def remove_transfer(
-    event: RemovalRequested, transfer: str, database: Database, store: Store
+    project: str, transfer: str, database: Database, store: Store
 ) -> tuple[Counter[str], Counter[str]]:
     """Remove rows, then files; what was removed, and what could not be. Twice is as good as once."""
     async with database.reading() as session:
@@ -43,7 +42,7 @@ async def remove_transfer(
         removed["instances in quarantine"] += len(gone.all())
         for part in now_counted:
             if part in off:
-                removed["values of attributes"] += await count_off(session, event.project, off[part])
+                removed["values of attributes"] += await count_off(session, project, off[part])
         await session.execute(delete(CountedPart).where(CountedPart.transfer == transfer))
         left["parts whose values stay counted"] += len([part for part in now_counted if part in missing])
     removed += await asyncio.to_thread(_remove_files, store, transfer)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from services.api.coupling.sweep import sweep_coupling
+from services.api.handlers import handlers
 from services.api.server import serve
 from services.api.settings import ApiSettings
 from shared.service import Context, Service, Tick
@@ -16,4 +17,4 @@ async def open_resources(_: Context) -> AsyncIterator[dict[type, Any]]:
     yield {ApiSettings: ApiSettings()}
 
 
-service = Service(name="api", serve=serve, ticks=(Tick(60, sweep_coupling),), open=open_resources)
+service = Service(name="api", handlers=handlers, serve=serve, ticks=(Tick(60, sweep_coupling),), open=open_resources)

@@ -36,6 +36,7 @@ TOLD: Final[Mapping[type[Event], Told]] = {
     events.ParticipantWithdrawn: Told("api", "participant_withdrawn"),
     events.RemovalAnswered: Told("gateway", "removal_answered"),
     events.IdentitiesRemoved: Told("indexer", "identity_removed"),
+    events.RetentionApplied: Told("janitor", "retention_applied"),
 }
 """What the gateway does with patients' data by itself. What a person asked for is recorded when they ask."""
 
@@ -56,6 +57,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "withdrawal.requested.v1": "withdrawal_answered tells of it",
     "withdrawal.confirmed.v1": "a person asked for it",
     "removal.requested.v1": "removal_answered tells of it",
+    "retention.ended.v1": "retention_applied tells of it",
     "coupling.changed.v1": "a person asked for it",
     "study.coupled.v1": "a person asked for it",
     "redcap.comparison.requested.v1": "a person asked for it",

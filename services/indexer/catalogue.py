@@ -59,6 +59,7 @@ async def write(
         await insert_missing(session, Instance, [_instance_row(event, each, now) for each in candidates])
         # Another study's batch may have taken a SOP Instance UID in the meantime.
         kept = await _kept_paths(session, candidates)
+        await _come_again(session, study, candidates)
         for image in candidates:
             if image.instance.path in kept:
                 outcome.kept.append(image)
@@ -113,6 +114,20 @@ async def _paths(session: AsyncSession, sops: Collection[str]) -> dict[str, tupl
 
 async def _kept_paths(session: AsyncSession, images: Sequence[Image]) -> set[str]:
     return {path for path, _ in (await _paths(session, {each.instance.sop_instance_uid for each in images})).values()}
+
+
+async def _come_again(session: AsyncSession, study: Study, images: Sequence[Image]) -> None:
+    """Files that had left the archive are there again; the instances count as they did before."""
+    here = {image.instance.sop_instance_uid: image.instance for image in images}
+    for portion in _portions(here):
+        gone = Instance.sop_instance_uid.in_(portion), Instance.removed_at.is_not(None)
+        for row in await session.scalars(select(Instance).where(*gone)):
+            if row.path == here[row.sop_instance_uid].path:
+                row.removed_at = row.removed_by = study.removed_at = None
+                row.size, row.transfer_syntax_uid = (
+                    here[row.sop_instance_uid].size,
+                    here[row.sop_instance_uid].transfer_syntax_uid,
+                )
 
 
 async def _owners(session: AsyncSession, series: Collection[str]) -> dict[str, str]:

@@ -24,19 +24,41 @@ async def study_lock(store: Store, study_uid: str) -> AsyncIterator[None]:
 
     Polled, because a thread that waits could be the one that the holder needs.
     """
-    folder = store / f"raw/{study_uid}"
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
+    place = store / f"raw/{study_uid}/.lock"
+    while True:
+        descriptor = _open(place)
+        try:
+            while not _locked(descriptor):  # noqa: ASYNC110  the kernel tells nobody
                 await asyncio.sleep(POLL)
-        yield
-    finally:
-        os.close(descriptor)
+            # Whoever held it before may have removed the study with its folder: then it is another file's lock.
+            if not _is_there(place, descriptor):
+                continue
+            yield
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _open(place: Path) -> int:
+    while True:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_there(place: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(place))
+    except FileNotFoundError:
+        return False
 
 
 def write(store: Store, event: InstancesReceived, images: Sequence[Image], types: Mapping[str, list[str]]) -> None:

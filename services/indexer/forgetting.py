@@ -7,7 +7,7 @@ JSON beside them: they hold who it is for as long as they are kept.
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,24 +30,38 @@ async def forget(
     """Some of what is due, by either rule; without a rule nothing is."""
     events: list[Event] = []
     for reason, due in _rules(settings, clock).items():
-        query = (
-            select(Study.study_instance_uid, Study.patient, StudyIdentity.details)
-            .join(StudyIdentity, StudyIdentity.study_instance_uid == Study.study_instance_uid)
-            .where(due)
-            .order_by(Study.last_seen_at)
-            .limit(AT_ONCE)
-        )
-        gone, patients = [], set[str]()
-        for uid, patient, details in (await session.execute(query)).all():
-            if not await try_lock(session, "indexer", uid):
-                continue
-            _unlink(store, uid, json.loads(vault.decrypt(details)).get("PatientID", ""))
-            gone.append(uid)
-            patients.add(patient)
+        gone, identities = await _forget_some(session, store, vault, due)
         if gone:
-            identities = await _remove(session, gone, patients)
             events.append(IdentitiesRemoved(studies=tuple(gone), identities=identities, reason=reason))
     return events
+
+
+async def _forget_some(
+    session: AsyncSession, store: Store, vault: Vault, due: ColumnElement[bool]
+) -> tuple[list[str], int]:
+    """Some studies of which that is true; and how many people are not known any more."""
+    query = (
+        select(Study.study_instance_uid, Study.patient, StudyIdentity.details)
+        .join(StudyIdentity, StudyIdentity.study_instance_uid == Study.study_instance_uid)
+        .where(due)
+        .order_by(Study.last_seen_at)
+        .limit(AT_ONCE)
+    )
+    gone, patients = [], set[str]()
+    for uid, patient, details in (await session.execute(query)).all():
+        if not await try_lock(session, "indexer", uid):
+            continue
+        _unlink(store, uid, json.loads(vault.decrypt(details)).get("PatientID", ""))
+        gone.append(uid)
+        patients.add(patient)
+    return gone, await _remove(session, gone, patients) if gone else 0
+
+
+async def forget_removed(
+    session: AsyncSession, store: Store, vault: Vault, before: datetime
+) -> tuple[Sequence[str], int]:
+    """Identities of some studies whose files left the archive before a moment; which, and of how many people."""
+    return await _forget_some(session, store, vault, Study.removed_at < before)
 
 
 def _rules(settings: IndexerSettings, clock: Clock) -> dict[str, ColumnElement[bool]]:

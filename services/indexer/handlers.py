@@ -2,17 +2,27 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.indexer import associations, catalogue, files, leaving, metrics
+from services.indexer import associations, catalogue, files, leaving, metrics, retention
 from services.indexer.clock import Clock
 from services.indexer.image import Away, Image, Reader
 from shared.crypto import Vault
 from shared.database import Database, lock
-from shared.events import AssociationClosed, InstancesReceived, RemovalAnswered, RemovalRequested, StudyForgotten
+from shared.events import (
+    AssociationClosed,
+    Event,
+    InstancesReceived,
+    RemovalAnswered,
+    RemovalRequested,
+    RetentionEnded,
+    StudyForgotten,
+)
 from shared.handlers import Handlers, Reject, Retry
+from shared.retention import rows
 from shared.store import Store, valid_uid
 
 handlers = Handlers()
@@ -101,6 +111,27 @@ async def remove(event: RemovalRequested, database: Database, store: Store, vaul
         else:
             removed += gone
     return [RemovalAnswered(withdrawal=event.withdrawal, service="indexer", removed=dict(removed), left=dict(left))]
+
+
+@handlers.on(RetentionEnded)
+async def expire(
+    event: RetentionEnded, database: Database, store: Store, vault: Vault, clock: Clock
+) -> Sequence[Event]:
+    """The time of something is over: files of a study, identities, links; one at a time."""
+    match event.kind:
+        case "archive" | "missing" if not valid_uid(event.subject):
+            raise Reject("no valid UID")
+        case "archive":
+            return [await retention.archive(event, database, store, vault, clock)]
+        case "missing":
+            return [await retention.missing(event, database, store, clock)]
+        case "identities":
+            return await retention.identities(event, database, store, vault)
+        case "links":
+            return [await retention.sweep(event, database, store)]
+        case _:
+            async with database.session() as session:
+                return await rows.apply(session, "indexer", event)
 
 
 async def _leave(uid: str, database: Database, store: Store, vault: Vault) -> Counter[str] | None:

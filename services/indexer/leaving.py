@@ -41,6 +41,13 @@ async def named_by(session: AsyncSession, vault: Vault, study_uid: str) -> dict[
 
 def remove_files(store: Store, study_uid: str, fields: dict[str, Any]) -> None:
     """Links first, so that none of them ever leads nowhere. Raises OSError when something stays."""
+    remove_links(store, study_uid, fields)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(store / f"archive/scp_{study_uid}")
+
+
+def remove_links(store: Store, study_uid: str, fields: dict[str, Any]) -> None:
+    """All links to a study's files and what describes them. Raises OSError when something stays."""
     place = places.participant(fields)
     for name in (place, f"{place}_{study_uid}"):
         link = store / name
@@ -48,8 +55,7 @@ def remove_files(store: Store, study_uid: str, fields: dict[str, Any]) -> None:
             link.unlink()
             with suppress(OSError):
                 link.parent.rmdir()
-    folders = [store / f"raw/{study_uid}", store / f"archive/scp_{study_uid}"]
-    folders += (store / "srs").glob(f"*/{study_uid}")
+    folders = [store / f"raw/{study_uid}", *(store / "srs").glob(f"*/{study_uid}")]
     for folder in folders:
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)

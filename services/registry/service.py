@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from zoneinfo import ZoneInfo
 
 from services.registry.clock import Clock
+from services.registry.handlers import handlers
 from services.registry.mailer import Mailer, count_mails
 from services.registry.settings import RegistrySettings
 from services.registry.ticks import archive, ask_for_exports, begin, remind
@@ -37,6 +38,7 @@ def _clock(context: Context) -> Clock:
 
 service = Service(
     "registry",
+    handlers=handlers,
     ticks=(
         Tick(30, count_mails),
         Tick(EVERY, remind),

@@ -15,6 +15,8 @@ from shared.events import (
     DeliveryRequested,
     RemovalAnswered,
     RemovalRequested,
+    RetentionApplied,
+    RetentionEnded,
     SeriesAnonymized,
     SeriesDelivered,
     TransferCompleted,
@@ -23,8 +25,13 @@ from shared.events import (
     WithdrawalRequested,
 )
 from shared.handlers import Handlers, Reject
+from shared.retention.facts import facts_of_transfers
+from shared.retention.orders import going
+from shared.retention.rows import answer
+from shared.retention.whole import why_rest_kept
 from shared.store import Store
 from shared.switches import Switch
+from shared.tables.base import now
 from shared.transfers import wanted
 
 handlers = Handlers()
@@ -125,3 +132,17 @@ async def remove(event: RemovalRequested, session: AsyncSession) -> list[Removal
     """Consent was withdrawn: what was answered to the participant's instances is forgotten."""
     removed = await records.forget(session, event.transfers)
     return [RemovalAnswered(withdrawal=event.withdrawal, service="sender", removed=removed)]
+
+
+@handlers.on(RetentionEnded)
+async def expire(event: RetentionEnded, session: AsyncSession) -> list[RetentionApplied]:
+    """A transfer was stopped long ago: what was answered to its instances is of no use any more."""
+    if event.kind != "answers":
+        return []
+    if not await going(session):
+        return [answer(event, kept="the janitor was stopped")]
+    found = await facts_of_transfers(session, [event.subject])
+    why = why_rest_kept(found[0], event.limits, now()) if found else "there is no such transfer"
+    if why is not None:
+        return [answer(event, kept=why)]
+    return [answer(event, removed=await records.forget(session, [event.subject]))]

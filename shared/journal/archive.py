@@ -43,7 +43,15 @@ def _look(store: Store, file: Path, path: str, conflict: bool = False) -> Place 
         return Place(path, conflict)
     if os.path.samestat(status, os.stat(file)):
         return Place(path, conflict, taken=True, mine=True)
-    return Place(path, conflict, taken=True) if same_dataset(there, file) else None
+    try:
+        if not same_dataset(there, file):
+            return None
+        # Sent again: whoever is about to clear the archive sees that by its time, and leaves it. If the file has been
+        # taken away meanwhile, this one takes its place.
+        os.utime(there)
+    except FileNotFoundError:
+        return Place(path, conflict)
+    return Place(path, conflict, taken=True)
 
 
 def claim(store: Store, file: Path, study_uid: str, sop_uid: str) -> Place:

@@ -20,6 +20,7 @@ from shared.tables.indexer import (
     Study,
     StudyIdentity,
 )
+from shared.tables.janitor import JanitorFinding, JanitorLine, JanitorRun, JanitorState
 from shared.tables.ledger import Change, InboxEntry, OutboxEntry, PublishedMessage, Trace
 from shared.tables.life import (
     AccessRequest,
@@ -31,6 +32,7 @@ from shared.tables.life import (
     ProjectWork,
 )
 from shared.tables.mail import Mail
+from shared.tables.orders import JanitorOrder
 from shared.tables.participants import AutoId, AutoIdCounter, Participant
 from shared.tables.people import Account, ApiToken, Membership, PasswordReset, SignInTally, WebSession
 from shared.tables.redcap import (
@@ -86,6 +88,11 @@ __all__ = [
     "InboxEntry",
     "Instance",
     "InstanceConflict",
+    "JanitorFinding",
+    "JanitorLine",
+    "JanitorOrder",
+    "JanitorRun",
+    "JanitorState",
     "KeptAttribute",
     "Mail",
     "Membership",

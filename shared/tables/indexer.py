@@ -81,6 +81,9 @@ class Study(Base):
     first_seen_at: Mapped[datetime] = mapped_column(default=now)
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     arrived_at: Mapped[datetime | None] = mapped_column(doc="None while any of its series has instances in flight")
+    removed_at: Mapped[datetime | None] = mapped_column(
+        index=True, doc="when its files left the archive by a policy; None: they are here, or some have come again"
+    )
 
 
 class StudyIdentity(Base):
@@ -135,6 +138,8 @@ class Instance(Base):
     association: Mapped[str] = mapped_column(String(64))
     revision: Mapped[int | None] = mapped_column(doc="the arrival that it was counted in; None: in flight")
     received_at: Mapped[datetime] = mapped_column(default=now)
+    removed_at: Mapped[datetime | None] = mapped_column(doc="when its file left the archive; None: it is there")
+    removed_by: Mapped[str | None] = mapped_column(String(16), doc="archive: a policy; missing: nobody knows how")
 
 
 class InstanceConflict(Base):

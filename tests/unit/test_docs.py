@@ -15,7 +15,7 @@ from shared.topology import SUBSCRIPTIONS
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 TABLES = {table.name for table in Base.metadata.tables.values()}
-TABLES_OF = {"api": ("registry", "life", "people"), "registry": ("mail",)}
+TABLES_OF = {"api": ("registry", "life", "people", "orders"), "registry": ("mail",)}
 """The modules of tables of a service that are not called as the service is."""
 
 

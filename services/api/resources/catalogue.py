@@ -64,6 +64,7 @@ class StudyItem(Shape):
         conflicts=0,
         first_seen_at="2026-01-02T10:30:00Z",
         arrived_at="2026-01-02T10:32:11Z",
+        removed_at=None,
         assignments=[],
     )
     study_instance_uid: str
@@ -83,6 +84,7 @@ class StudyItem(Shape):
     conflicts: int = Field(description="files with other bytes under a SOP Instance UID that was taken")
     first_seen_at: datetime
     arrived_at: datetime | None = Field(description="null while instances are still coming in")
+    removed_at: datetime | None = Field(description="when its files left the archive; null: they are there")
     assignments: list[StudyAssignment]
 
 
@@ -201,5 +203,6 @@ def study_item(
         conflicts=study.conflict_count,
         first_seen_at=study.first_seen_at,
         arrived_at=study.arrived_at,
+        removed_at=study.removed_at,
         assignments=assignments,
     )

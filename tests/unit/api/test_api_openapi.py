@@ -55,6 +55,11 @@ GET /api/v1/dead 200 400 413 422 500 503
 GET /api/v1/dead/{identity} 200 400 404 413 422 500 503
 GET /api/v1/destinations 200 400 413 422 500 503
 GET /api/v1/destinations/{name} 200 304 404
+GET /api/v1/janitor 200
+GET /api/v1/janitor/runs 200
+GET /api/v1/janitor/runs/{identity} 200 404
+GET /api/v1/janitor/runs/{identity}/findings 200 404
+GET /api/v1/janitor/runs/{identity}/lines 200 404
 GET /api/v1/mails 200
 GET /api/v1/members 200 400 413 422 500 503
 GET /api/v1/profiles 200 400 413 422 500 503
@@ -131,6 +136,9 @@ POST /api/v1/assignments/{identity}/correction 202 400 403 404 409 413 422 500 5
 POST /api/v1/dead/{identity}/replay 204 400 404 413 422 500 503
 POST /api/v1/destinations 201 400 409 413 422 500 503
 POST /api/v1/destinations/{name}/echo 200 400 404 413 422 500 503
+POST /api/v1/janitor/go 200 409
+POST /api/v1/janitor/runs 202 409
+POST /api/v1/janitor/stop 200
 POST /api/v1/mails/{identity}/retry 200 404 409
 POST /api/v1/profiles/check 200 400 413 422 500 503
 POST /api/v1/profiles/diff 200 400 404 413 422 500 503

@@ -1,0 +1,1 @@
+"""The janitor: what has had its time, and what does not fit together."""
