@@ -19,6 +19,7 @@ from cli import (
     keys,
     mails,
     members,
+    monitor,
     participants,
     pixels,
     profiles,
@@ -87,6 +88,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(redcap.app, name="redcap")
 app.add_typer(mails.app, name="mail")
 app.command("status")(status.status)
+app.command("monitor")(monitor.monitor)
 app.command("switch")(switches.switch)
 app.add_typer(janitor.app, name="janitor")
 app.command("doctor")(janitor.doctor)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.service import Service
 
-NAMES = ("receiver", "indexer", "router", "anonymizer", "sender", "redcap", "api", "registry", "audit", "janitor")
+NAMES = (
+    *("receiver", "indexer", "router", "anonymizer", "sender", "redcap", "api", "registry", "audit"),
+    *("janitor", "monitor"),
+)
 
 
 def load(name: str) -> "Service":

@@ -53,6 +53,7 @@ class AssociationClosed(Event):
     name: ClassVar[str] = "association.closed.v1"
     association: str
     instances: int = Field(description="instances published for it, duplicates left out")
+    heartbeat: bool = Field(default=False, description="it was the monitor's, and brought one instance")
 
     def key(self) -> str:
         return f"{self.association}:{self.instances}"
@@ -67,6 +68,7 @@ class SeriesArrived(Event):
     revision: int = Field(description="1 for the first arrival, +1 each time late instances come in")
     instances: int = Field(description="instances new in this revision")
     total: int = Field(description="instances of the series in all revisions so far")
+    heartbeat: str | None = Field(default=None, description="it is no study but this heartbeat")
 
     def key(self) -> str:
         return f"{self.series_instance_uid}:{self.revision}"
@@ -112,6 +114,7 @@ class TransferRequested(Event):
     instances: int
     profile_version: int = Field(default=0, description="version of the project's own profile; 0: a built-in one")
     review: str | None = Field(default=None, description="only the instances that this review of quarantine names")
+    heartbeat: str | None = Field(default=None, description="of no project: this heartbeat goes nowhere")
 
     def key(self) -> str:
         return f"{self.transfer}:{self.series_instance_uid}:{self.revision}"
@@ -134,6 +137,7 @@ class SeriesAnonymized(Event):
     left_out: int = Field(default=0, description="what the profile leaves out: neither written nor quarantined")
     profile_version: str = Field(default="", description="of the profile that was applied")
     profile_digest: str = Field(default="", description="SHA-256 of all that decides the result")
+    heartbeat: str | None = Field(default=None, description="of no project: this heartbeat goes nowhere")
 
     def key(self) -> str:
         return f"{self.transfer}:{self.series_instance_uid}:{self.revision}"
@@ -154,6 +158,7 @@ class DeliveryRequested(Event):
     instances: int
     quarantined: int
     left_out: int = 0
+    heartbeat: str | None = Field(default=None, description="of no project: this heartbeat goes nowhere")
 
     def key(self) -> str:
         return f"{self.transfer}:{self.series_instance_uid}:{self.revision}:{self.destination}"
@@ -547,6 +552,33 @@ class SwitchTurned(Event):
     state: Literal["on", "off"]
 
 
+Step = Literal["index", "route", "anonymise", "send"]
+
+
+class HeartbeatPassed(Event):
+    """A service has done its part of a heartbeat."""
+
+    name: ClassVar[str] = "heartbeat.passed.v1"
+    heartbeat: str
+    step: Step
+    instances: int = Field(description="1, unless it was not let through")
+    at: datetime
+
+    def key(self) -> str:
+        return f"{self.heartbeat}:{self.step}"
+
+
+class MonitorStateChanged(Event):
+    """Something that the monitor looks at is otherwise than it was."""
+
+    name: ClassVar[str] = "monitor.state.changed.v1"
+    check: str = Field(description="receiver, destination, queue, disk, …")
+    subject: str = Field(description="which one; empty: there is only one")
+    before: Literal["ok", "warning", "failing"]
+    after: Literal["ok", "warning", "failing"]
+    at: datetime
+
+
 EVENTS: dict[str, type[Event]] = {
     event.name: event
     for event in (
@@ -587,5 +619,7 @@ EVENTS: dict[str, type[Event]] = {
         CouplingChanged,
         StudyCoupled,
         SwitchTurned,
+        HeartbeatPassed,
+        MonitorStateChanged,
     )
 }

@@ -59,6 +59,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
     "registry": (events.RetentionEnded,),
     "api": (events.RetentionEnded,),
     "janitor": (events.RetentionEnded, events.RetentionApplied),
+    "monitor": (events.HeartbeatPassed,),
     "audit": (
         events.StudyArrived,
         events.SeriesAnonymized,

@@ -4,7 +4,6 @@ import asyncio
 import errno
 from collections import Counter as Counts
 from collections.abc import Sequence
-from typing import Literal
 
 from prometheus_client import Counter, Histogram
 
@@ -12,8 +11,10 @@ from deidentification import Subject
 from services.anonymizer.asked import asked_for, in_quarantine
 from services.anonymizer.batch import Outcome, Work
 from services.anonymizer.findings import write_findings
+from services.anonymizer.heartbeat import pass_on
 from services.anonymizer.kept import count_part
 from services.anonymizer.leftovers import remove_part
+from services.anonymizer.manifests import manifest_of
 from services.anonymizer.profiles import NoProfile, chosen
 from services.anonymizer.removal import remove_transfer
 from services.anonymizer.retention import KINDS, expire
@@ -32,7 +33,7 @@ from shared.events import (
 )
 from shared.handlers import Handlers, Retry
 from shared.log import logger
-from shared.manifest import Manifest, ManifestInstance, write_manifest
+from shared.manifest import Manifest, write_manifest
 from shared.store import Store
 from shared.switches import Switch
 from shared.tables import Project, QuarantinedInstance
@@ -54,6 +55,8 @@ async def anonymize(
     event: TransferRequested, database: Database, store: Store, vault: Vault, workers: Workers
 ) -> Sequence[Event]:
     """De-identify one series for one project; each instance is written, left out or quarantined, and all is counted."""
+    if event.heartbeat is not None:
+        return await pass_on(event, event.heartbeat, database, store, workers)
     try:
         async with database.reading() as session:
             if not await wanted(session, event.transfer):
@@ -80,7 +83,7 @@ async def anonymize(
     try:
         with SECONDS.time():
             done = await workers.run(Work(sources, store / folder, subject, by.profile, asked.released))
-        manifest = _manifest(folder, subject, by.profile.uids, event, done.outcomes)
+        manifest = manifest_of(folder, subject, by.profile.uids, event, done.outcomes)
         await asyncio.to_thread(_write, store, vault, folder, event, manifest, done.outcomes)
     except OSError as error:
         if error.errno in FULL:
@@ -123,36 +126,6 @@ async def anonymize(
 
 def _failed(event: TransferRequested, reason: str) -> TransferFailed:
     return TransferFailed(transfer=event.transfer, reason=reason, refused=0)
-
-
-def _manifest(
-    folder: str,
-    subject: Subject,
-    scheme: Literal["keyed", "original"],
-    event: TransferRequested,
-    outcomes: Sequence[Outcome],
-) -> Manifest:
-    """Which files count. Study and series are called what the engine has called them, when there is a file at all."""
-    results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    study, series = (
-        (results[0].study_instance_uid, results[0].series_instance_uid)
-        if results
-        else (subject.new_uid(event.study_instance_uid, scheme), subject.new_uid(event.series_instance_uid, scheme))
-    )
-    return Manifest(
-        study_instance_uid=study,
-        series_instance_uid=series,
-        instances=tuple(
-            ManifestInstance(
-                path=f"{folder}/{result.path}",
-                sop_instance_uid=result.sop_instance_uid,
-                sop_class_uid=result.sop_class_uid,
-                transfer_syntax_uid=result.transfer_syntax_uid,
-                size=result.size,
-            )
-            for result in results
-        ),
-    )
 
 
 def _write(

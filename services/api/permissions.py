@@ -229,6 +229,8 @@ PERMISSIONS: Final[Mapping[str, Rule]] = {
     "list_janitor_lines": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "list_janitor_findings": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "watch": _may(Where.ANY, READ, *MEMBERS, *RUNNING),
+    "list_checks": _may(Where.GATEWAY, READ, *RUNNING),
+    "list_heartbeats": _may(Where.GATEWAY, READ, *RUNNING),
     "list_switches": _may(Where.GATEWAY, READ, *RUNNING),
     "turn_switch": _may(Where.GATEWAY, OPERATE, *RUNNING),
     "show_counts": _may(Where.ANY, READ, *MEMBERS, *RUNNING),

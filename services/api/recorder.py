@@ -26,8 +26,8 @@ UNRECORDED: Final = frozenset({"livez", "readyz", "metrics", "openapi"})
 
 IMPERSONAL: Final = frozenset(
     {
-        "list_destinations", "list_profiles", "list_rules", "list_transfers", "show_assignment", "show_counts",
-        "show_profile", "show_transfer", "watch",
+        "list_checks", "list_destinations", "list_heartbeats", "list_profiles", "list_rules", "list_switches",
+        "list_transfers", "show_assignment", "show_counts", "show_profile", "show_transfer", "watch",
     }
 )  # fmt: skip
 """Reads that show no identity, which programs repeat every second: recorded only when they are refused."""

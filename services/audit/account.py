@@ -50,6 +50,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "quarantine.reviewed.v1": "a person asked for it",
     "project.confirmed.v1": "a person asked for it",
     "switch.turned.v1": "a person asked for it",
+    "heartbeat.passed.v1": "of no patient",
+    "monitor.state.changed.v1": "of no patient",
     "resend.requested.v1": "a person asked for it",
     "assignment.corrected.v1": "a person asked for it",
     "transfer.cancelled.v1": "a person asked for it",

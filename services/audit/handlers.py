@@ -15,7 +15,9 @@ handlers = Handlers()
 
 
 async def note(event: Event, session: AsyncSession, vault: Vault) -> None:
-    """Chain what is recorded of an event, with whose it is."""
+    """Chain what is recorded of an event, with whose it is; a heartbeat is nobody's."""
+    if getattr(event, "heartbeat", None):
+        return
     correlation = structlog.contextvars.get_contextvars().get("correlation", "")
     key = await begin_audit_key(session, vault)
     await append(session, key, await attributed(session, records_of(event, correlation)))

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.indexer import associations, catalogue, files, leaving, metrics, retention
 from services.indexer.clock import Clock
 from services.indexer.image import Away, Image, Reader
+from shared import heartbeat
 from shared.crypto import Vault
 from shared.database import Database, lock
 from shared.events import (
@@ -19,11 +20,13 @@ from shared.events import (
     RemovalAnswered,
     RemovalRequested,
     RetentionEnded,
+    SeriesArrived,
     StudyForgotten,
 )
 from shared.handlers import Handlers, Reject, Retry
 from shared.retention import rows
 from shared.store import Store, valid_uid
+from shared.tables import Association
 
 handlers = Handlers()
 
@@ -31,7 +34,7 @@ handlers = Handlers()
 @handlers.on(InstancesReceived)
 async def index(
     event: InstancesReceived, database: Database, store: Store, vault: Vault, reader: Reader, clock: Clock
-) -> list[InstancesReceived]:
+) -> list[Event]:
     """Read every header once, then catalogue and link study by study, each in a transaction of its own.
 
     Files that cannot be read now are an event of their own: it has its tries, and the others need not wait for them.
@@ -43,10 +46,28 @@ async def index(
     images = [each for each in read if isinstance(each, Image)]
     if away and not images:
         raise Retry(f"{len(away)} received files cannot be read: {away[0].error}")
+    if images and (beat := await _heartbeat(event, database)) is not None:
+        return [_arrived(beat), heartbeat.passed(beat, "index", sum(image.readable for image in images))]
     metrics.UNREADABLE.inc(sum(not image.readable for image in images))
     for study_uid, members in groupby(sorted(images, key=_study), key=_study):
         await _index_study(event, study_uid, list(members), database, store, vault, clock)
     return [event.model_copy(update={"instances": tuple(each.instance for each in away)})] if away else []
+
+
+async def _heartbeat(event: InstancesReceived, database: Database) -> str | None:
+    """Which heartbeat it is, if it is one: that is not catalogued."""
+    if (named := heartbeat.looks_like(event.instances)) is None:
+        return None
+    async with database.reading() as session:
+        return named if await heartbeat.is_one(session, named) else None
+
+
+def _arrived(beat: str) -> SeriesArrived:
+    """Whole as it is: nothing of it is waited for."""
+    of = heartbeat.uids(beat)
+    return SeriesArrived(
+        study_instance_uid=of.study, series_instance_uid=of.series, revision=1, instances=1, total=1, heartbeat=beat
+    )
 
 
 def _check(event: InstancesReceived, store: Store) -> None:
@@ -90,6 +111,8 @@ async def _index_study(
 @handlers.on(AssociationClosed)
 async def close(event: AssociationClosed, session: AsyncSession, clock: Clock) -> None:
     """Remember how many instances the association announced; the tick decides what that means."""
+    if event.heartbeat and await session.get(Association, event.association) is None:
+        return
     await associations.closed(session, event.association, event.instances, clock.now())
 
 

@@ -45,6 +45,7 @@ class GatedSocket(AssociationSocket):
         self._handed_back = bytearray()
         self._ended = False
         self._in_body = False
+        self._seen = False
 
     def send(self, bytestream: bytes) -> None:
         """As pynetdicom's; the gate shuts with the A-ASSOCIATE-AC."""
@@ -94,7 +95,11 @@ class GatedSocket(AssociationSocket):
                 raise TimeoutError
             received = self._connection.recv_into(view[have:])
             if not received:
+                if not have and not self._seen:
+                    # Gone before it has said anything: nobody need wait for its A-ASSOCIATE-RQ.
+                    self.assoc.dul.to_user_queue.put(None)
                 return content[:have]
+            self._seen = True
             have += received
             prompt(self._connection)
         self._in_body = not self._in_body

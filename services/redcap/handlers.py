@@ -42,21 +42,21 @@ async def study(event: StudyArrived, session: AsyncSession, tokens: Tokens) -> N
 @handlers.on(SeriesArrived)
 async def series(event: SeriesArrived, session: AsyncSession, tokens: Tokens) -> None:
     """Incoming is to hear of the series, and again when it has grown."""
-    if tokens.has(INCOMING):
+    if event.heartbeat is None and tokens.has(INCOMING):
         await owe(session, INCOMING, "series", [event.series_instance_uid])
 
 
 @handlers.on(TransferRequested)
 async def requested(event: TransferRequested, session: AsyncSession, tokens: Tokens) -> None:
     """Incoming is to hear of the transfer."""
-    if tokens.has(INCOMING):
+    if event.heartbeat is None and tokens.has(INCOMING):
         await owe(session, INCOMING, "transfer", [event.transfer])
 
 
 @handlers.on(SeriesAnonymized)
 async def anonymized(event: SeriesAnonymized, database: Database, store: Store, tokens: Tokens) -> None:
     """Keep what the study is called there, as long as its files are here."""
-    if not event.instances or not (tokens.has(INCOMING) or tokens.has(event.project)):
+    if event.heartbeat is not None or not event.instances or not (tokens.has(INCOMING) or tokens.has(event.project)):
         return
     found = await asyncio.to_thread(read_result, store, event.transfer, event.manifest)
     if found is not None:

@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.router import consent, corrections, withdrawals
+from services.router import consent, corrections, heartbeat, withdrawals
 from services.router.coupling import entries_for, look_again, of_patient
 from services.router.measuring import ended
 from services.router.reopened import ask_for_what_waits
@@ -108,8 +108,10 @@ async def coupled(event: StudyCoupled, session: AsyncSession, vault: Vault, stor
 
 
 @handlers.on(SeriesArrived)
-async def more(event: SeriesArrived, session: AsyncSession) -> list[TransferRequested]:
+async def more(event: SeriesArrived, session: AsyncSession) -> list[Event]:
     """A series of a study that is assigned already goes the same way."""
+    if event.heartbeat is not None:
+        return heartbeat.pass_on(event, event.heartbeat)
     await lock(session, "router", event.study_instance_uid)
     mine = select(Assignment).where(Assignment.study_instance_uid == event.study_instance_uid, Assignment.in_force)
     requested = [await request_missing(session, each, MORE_SERIES) for each in await session.scalars(mine)]
@@ -119,6 +121,8 @@ async def more(event: SeriesArrived, session: AsyncSession) -> list[TransferRequ
 @handlers.on(SeriesAnonymized)
 async def anonymized(event: SeriesAnonymized, session: AsyncSession) -> None:
     """Note what was de-identified, left out and is in quarantine, and by exactly which profile."""
+    if event.heartbeat is not None:
+        return
     transfer = await _note(
         session, event, anonymized=event.instances, quarantined=event.quarantined, left_out=event.left_out
     )

@@ -11,6 +11,7 @@ from services.sender.circuit import Circuit, Permission
 from services.sender.clients import Client, Unavailable, client
 from services.sender.metrics import CIRCUIT_OPEN, CIRCUIT_OPENED
 from services.sender.settings import SenderSettings
+from shared import heartbeat
 from shared.database import Database
 from shared.destinations import DestinationConfig, EchoFailed, echo, parse_destination
 from shared.handlers import Reject, Retry
@@ -113,6 +114,8 @@ class Destinations:
         return Circuit(threshold=self._settings.circuit_failures, probe_every=self._settings.probe_seconds)
 
     async def _config(self, name: str) -> DestinationConfig:
+        if name == heartbeat.DESTINATION:
+            return heartbeat.TAKES_ALL
         async with self._database.reading() as session:
             row = await session.get(Destination, name)
         if row is None:

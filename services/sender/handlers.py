@@ -13,6 +13,7 @@ from services.sender.withdrawals import withdraw_all
 from shared.database import Database
 from shared.events import (
     DeliveryRequested,
+    HeartbeatPassed,
     RemovalAnswered,
     RemovalRequested,
     RetentionApplied,
@@ -29,6 +30,7 @@ from shared.retention.facts import facts_of_transfers
 from shared.retention.orders import going
 from shared.retention.rows import answer
 from shared.retention.whole import why_rest_kept
+from shared.heartbeat import passed
 from shared.store import Store
 from shared.switches import Switch
 from shared.tables.base import now
@@ -57,6 +59,7 @@ async def fan_out(event: SeriesAnonymized, session: AsyncSession) -> list[Delive
             instances=event.instances,
             quarantined=event.quarantined,
             left_out=event.left_out,
+            heartbeat=event.heartbeat,
         )
         for destination in event.destinations
     ]
@@ -69,7 +72,7 @@ async def deliver(
     store: Store,
     destinations: Destinations,
     settings: SenderSettings,
-) -> list[SeriesDelivered]:
+) -> list[SeriesDelivered | HeartbeatPassed]:
     """Send a part, from where an interrupted earlier try stopped, and write down its counts."""
     delivered = refused = 0
     target_series = None
@@ -86,6 +89,9 @@ async def deliver(
             except NotWanted:
                 return []
     async with database.session() as session:
+        if event.heartbeat is not None:
+            await records.forget(session, [event.transfer])
+            return [passed(event.heartbeat, "send", delivered)]
         await records.finish(session, event, target_series, delivered, refused)
     return [
         SeriesDelivered(

@@ -1,10 +1,11 @@
 """The embedded bus: every queue is rows of one table, so that retries and the dead survive a restart."""
 
 import asyncio
+import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Delete, Select, Update, delete, func, select, update
 
@@ -28,6 +29,8 @@ from shared.tables import BusMessage
 from shared.tables.base import now
 
 log = logger("bus")
+ROUND_TRIP = "(round trip)"
+"""No service listens there."""
 LEASE = timedelta(seconds=15)
 """How long a message is in somebody's hands before others may take it; renewed while it is being handled."""
 
@@ -205,6 +208,28 @@ class EmbeddedBus:
         async with self._database.reading() as session:
             counted = {row[0]: row[1] for row in await session.execute(query)}
         return {queue: counted.get(queue, 0) for queue in topology.all_queues()}
+
+    async def dead_count(self) -> int:
+        async with self._database.reading() as session:
+            return await session.scalar(select(func.count()).where(BusMessage.dead.is_(True))) or 0
+
+    async def oldest(self) -> dict[str, datetime]:
+        waits = BusMessage.dead.is_(False), BusMessage.queue != ROUND_TRIP
+        firsts = select(func.min(BusMessage.sequence)).where(*waits).group_by(BusMessage.queue)
+        query = select(BusMessage.queue, BusMessage.content).where(BusMessage.sequence.in_(firsts))
+        async with self._database.reading() as session:
+            found = {row[0]: Message.from_bytes(row[1]).occurred_at for row in await session.execute(query)}
+        return {queue: datetime.fromisoformat(at) for queue, at in found.items() if at}
+
+    async def round_trip(self) -> None:
+        row = BusMessage(queue=ROUND_TRIP, message=str(uuid.uuid4()), content=b"")
+        try:
+            async with self._database.session() as session:
+                session.add(row)
+            async with self._database.session() as session:
+                await session.execute(delete(BusMessage).where(BusMessage.queue == ROUND_TRIP))
+        except DatabaseUnavailable as error:
+            raise BusUnavailable(str(error)) from error
 
     async def ping(self) -> None:
         try:

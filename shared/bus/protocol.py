@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from shared.bus.message import Message
@@ -101,6 +102,15 @@ class Bus(Protocol):
 
     async def depths(self) -> dict[str, int]:
         """Messages waiting or in hand, by home queue."""
+
+    async def dead_count(self) -> int:
+        """How many dead letters there are."""
+
+    async def oldest(self) -> dict[str, datetime]:
+        """When the oldest message of each home queue happened; nothing where the transport has to take it to tell."""
+
+    async def round_trip(self) -> None:
+        """Hand a message over durably and take it back, beside all queues of ours; BusUnavailable."""
 
     async def ping(self) -> None:
         """Raise BusUnavailable unless the bus answers."""

@@ -6,8 +6,10 @@ home queue. Dead-lettering is at-least-once everywhere, so that no hop can drop 
 """
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import aio_pika
@@ -326,6 +328,29 @@ class RabbitBus:
                     answer = await channel.declare_queue(self._names.queue(queue), passive=True)
                     counts[queue] = answer.declaration_result.message_count or 0
                 return counts
+
+    async def dead_count(self) -> int:
+        async with self._available(CONSUMING):
+            connection = await self._connect(CONSUMING)
+            async with connection.channel() as channel:
+                answer = await channel.declare_queue(self._names.dead, passive=True)
+                return answer.declaration_result.message_count or 0
+
+    async def oldest(self) -> dict[str, datetime]:
+        """Nothing: a quorum queue does not say, and to look is to take, which it counts as a failure."""
+        return {}
+
+    async def round_trip(self) -> None:
+        async with self._available(CONSUMING), asyncio.timeout(10):
+            connection = await self._connect(CONSUMING)
+            async with connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
+                queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+                body = uuid.uuid4().bytes
+                await channel.default_exchange.publish(aio_pika.Message(body), queue.name, mandatory=True)
+                incoming = await queue.get(fail=False, timeout=10)
+                if incoming is None or incoming.body != body:
+                    raise ConnectionError("what was sent does not come back")
+                await incoming.ack()
 
     async def ping(self) -> None:
         async with self._available(PUBLISHING), asyncio.timeout(10):

@@ -9,6 +9,7 @@ from shared.destinations.config import (
     DicomDestination,
     DicomWebDestination,
     FolderDestination,
+    NullDestination,
     Tls,
     parse_destination,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "DicomWebDestination",
     "EchoFailed",
     "FolderDestination",
+    "NullDestination",
     "Tls",
     "echo",
     "parse_destination",

@@ -111,7 +111,16 @@ class FolderDestination(_Config):
         return self
 
 
-DestinationConfig = Annotated[DicomDestination | DicomWebDestination | FolderDestination, Field(discriminator="kind")]
+class NullDestination(_Config):
+    """Nowhere: everything is taken, nothing is kept. For heartbeats, and for a project on trial."""
+
+    kind: Literal["null"] = "null"
+    associations: int = Field(default=2, ge=1, le=32, description="series at once")
+
+
+DestinationConfig = Annotated[
+    DicomDestination | DicomWebDestination | FolderDestination | NullDestination, Field(discriminator="kind")
+]
 
 _adapter: TypeAdapter[DestinationConfig] = TypeAdapter(DestinationConfig)
 

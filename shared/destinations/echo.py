@@ -13,6 +13,7 @@ from shared.destinations.config import (
     DicomDestination,
     DicomWebDestination,
     FolderDestination,
+    NullDestination,
 )
 from shared.destinations.connect import http_client
 from shared.destinations.dimse import NoAssociation, associate
@@ -31,6 +32,8 @@ async def echo(name: str, config: DestinationConfig, data: Path) -> None:
             await asyncio.to_thread(_qido, config)
         case FolderDestination():
             await asyncio.to_thread(_touch, config.root(name, data))
+        case NullDestination():
+            return
 
 
 def _c_echo(config: DicomDestination) -> None:

@@ -64,6 +64,7 @@ async def forget(session: AsyncSession, before: datetime) -> None:
 
 
 async def _note(session: AsyncSession, told: Iterable[tuple[events.Event, Told]]) -> None:
-    changes = {(sort, getattr(event, field)) for event, sorts in told for sort, field in sorts}
+    real = [(event, sorts) for event, sorts in told if not getattr(event, "heartbeat", None)]
+    changes = {(sort, getattr(event, field)) for event, sorts in real for sort, field in sorts}
     if changes:
         await session.execute(insert(Change), [{"sort": sort, "subject": which} for sort, which in sorted(changes)])

@@ -33,6 +33,7 @@ from shared.tables.life import (
 )
 from shared.tables.mail import Mail
 from shared.tables.orders import JanitorOrder
+from shared.tables.monitor import Heartbeat, MonitorCheck, MonitorLease
 from shared.tables.participants import AutoId, AutoIdCounter, Participant
 from shared.tables.people import Account, ApiToken, Membership, PasswordReset, SignInTally, WebSession
 from shared.tables.redcap import (
@@ -84,6 +85,7 @@ __all__ = [
     "CouplingUpload",
     "Delivery",
     "Destination",
+    "Heartbeat",
     "IdempotentAnswer",
     "InboxEntry",
     "Instance",
@@ -96,6 +98,8 @@ __all__ = [
     "KeptAttribute",
     "Mail",
     "Membership",
+    "MonitorCheck",
+    "MonitorLease",
     "OutboxEntry",
     "Participant",
     "PasswordReset",

@@ -139,6 +139,7 @@ async def test_an_assigned_study_that_gets_more_series_is_transferred_again(cata
     event = await arrive(catalogue, "1.2.3.2", 5)
     async with catalogue.session() as session:
         (request,) = await router.more(event, session)
+    assert isinstance(request, TransferRequested)
     assert (request.series_instance_uid, request.instances, request.participant) == ("1.2.3.2", 5, "P1")
     assert [transfer.reason for transfer in await transfers(catalogue)] == ["person", "more series"]
 
@@ -148,6 +149,7 @@ async def test_late_instances_of_a_series_are_the_rest_and_no_more(catalogue: Da
     event = await arrive(catalogue, "1.2.3.1", 2, revision=2)
     async with catalogue.session() as session:
         (request,) = await router.more(event, session)
+    assert isinstance(request, TransferRequested)
     assert (request.revision, request.instances) == (2, 2)
 
 

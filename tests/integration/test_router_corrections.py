@@ -151,4 +151,5 @@ async def test_a_transfer_is_cancelled_and_its_assignment_stays(catalogue: Datab
     arrived = await arrive(catalogue, "1.2.3.2", 2)
     async with catalogue.session() as session:
         [more] = await router.more(arrived, session)
+    assert isinstance(more, TransferRequested)
     assert more.participant == "P1"

@@ -34,7 +34,7 @@ class NewDestination(Shape):
 
     model_config = example(**EXAMPLE)
     name: Name
-    kind: Literal["dicom", "dicomweb", "folder"]
+    kind: Literal["dicom", "dicomweb", "folder", "null"]
     config: dict[str, Any] = Field(default={}, description="by kind; see docs/services/sender.md")
 
 

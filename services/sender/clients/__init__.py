@@ -3,9 +3,16 @@
 from services.sender.clients.dicom import DicomClient
 from services.sender.clients.dicomweb import DicomWebClient
 from services.sender.clients.folder import FolderClient
+from services.sender.clients.nowhere import NullClient
 from services.sender.clients.protocol import Answer, Client, Found, Leaving, Outgoing, Withdrawn
 from services.sender.settings import SenderSettings
-from shared.destinations import DestinationConfig, DicomDestination, DicomWebDestination, FolderDestination
+from shared.destinations import (
+    DestinationConfig,
+    DicomDestination,
+    DicomWebDestination,
+    FolderDestination,
+    NullDestination,
+)
 from shared.scu import Unavailable
 from shared.store import Store
 
@@ -21,3 +28,5 @@ def client(name: str, config: DestinationConfig, store: Store, settings: SenderS
             return DicomWebClient(config, settings.stow_bytes)
         case FolderDestination():
             return FolderClient(config.root(name, store.root), settings.batch_seconds)
+        case NullDestination():
+            return NullClient()

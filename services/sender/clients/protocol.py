@@ -1,4 +1,4 @@
-"""What the three kinds of destination have in common."""
+"""What the kinds of destination have in common."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass

@@ -61,6 +61,8 @@ GET /api/v1/janitor/runs/{identity} 200 404
 GET /api/v1/janitor/runs/{identity}/findings 200 404
 GET /api/v1/janitor/runs/{identity}/lines 200 404
 GET /api/v1/mails 200
+GET /api/v1/monitor 200
+GET /api/v1/monitor/heartbeats 200
 GET /api/v1/members 200 400 413 422 500 503
 GET /api/v1/profiles 200 400 413 422 500 503
 GET /api/v1/profiles/{name} 200 400 404 413 422 500 503

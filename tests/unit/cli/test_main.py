@@ -86,6 +86,7 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
         ["dead", "list"],
         ["status", "--json"],
         ["switch", "send", "on"],
+        ["monitor"],
         ["project", "add", "PROJECT", "--destination", "x"],
         ["destination", "add", "x", "folder"],
     ],

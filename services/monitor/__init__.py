@@ -1,0 +1,1 @@
+"""The service that looks whether all is well, and says so when it is not."""
