@@ -12,6 +12,8 @@ import shared
 
 TARGET = Path(__file__).parent.parent / "docs/metrics.md"
 LABELS: Final = {
+    "channel": "`mail` or `webhook`",
+    "check": "what the monitor looks at: a dozen words",
     "content": "what is asked of REDCap's API: a handful",
     "counted": "`yes` or `no`",
     "destination": "the operator's destinations",
@@ -26,6 +28,8 @@ LABELS: Final = {
     "sort": "what the doctor can find: a handful",
     "state": "the states of a transfer",
     "status": "HTTP's",
+    "step": "the steps of the road",
+    "subject": "which one: the operator's destinations, disks, certificates, and the services",
     "switch": "`receive`, `anonymise` or `send`",
     "tick": "what the services look at regularly",
     "tree": "`archive` or `anonymized`",

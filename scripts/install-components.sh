@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs the real components that tests, benchmarks and the demo talk to, on Debian (bookworm, trixie).
 #
-#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools slapd gdcm
+#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus gdcm
 #
 # Without names: all but gdcm (a benchmark's peer). A component that is there already costs nothing.
 # No system service is started or left enabled by what this installs: the tests start their own.
 # Not root: says what is missing, and exits 0 on a desk, 1 when CI=true.
 set -euo pipefail
 
-DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools slapd)
+DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus)
 
 declare -A PACKAGES=(
   [rabbitmq]="rabbitmq-server"
@@ -17,9 +17,10 @@ declare -A PACKAGES=(
   [dcmtk]="dcmtk"
   [dicom3tools]="dicom3tools"
   [slapd]="slapd"
+  [prometheus]="prometheus"
   [gdcm]="libgdcm-tools"
 )
-declare -A SERVICES=([rabbitmq]="rabbitmq-server epmd.socket epmd" [postgres]="postgresql" [orthanc]="orthanc" [slapd]="slapd")
+declare -A SERVICES=([rabbitmq]="rabbitmq-server epmd.socket epmd" [postgres]="postgresql" [orthanc]="orthanc" [slapd]="slapd" [prometheus]="prometheus")
 
 have() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 any() { local path; for path in "$@"; do [[ -x $path || -f $path ]] && return 0; done; return 1; }
@@ -32,6 +33,7 @@ present() {
     dcmtk)    have storescu && have dcmsend && have findscu && have storescp ;;
     dicom3tools) have dciodvfy ;;
     slapd)    have slapd && have slapadd ;;
+    prometheus) have promtool ;;
     gdcm)     have gdcmanon ;;
   esac
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.components import dcmtk, orthanc, postgres, rabbitmq, slapd
+from tests.components.programs import absent
 
 # Component to "what of it is not on this machine".
 MISSING: dict[str, Callable[[], list[str]]] = {
@@ -11,6 +12,7 @@ MISSING: dict[str, Callable[[], list[str]]] = {
     "orthanc": orthanc.missing,
     "dcmtk": dcmtk.missing,
     "slapd": slapd.missing,
+    "prometheus": lambda: absent("promtool"),
 }
 
 

@@ -30,7 +30,7 @@ from tests.components.process import free_port
 ALL = (receiver, indexer, router, anonymizer, sender, redcap, audit, monitor)
 OURS = {
     "heartbeats", "monitor_checks", "monitor_leases", "inbox", "audit_entries", "outbox", "bus_messages",
-    "vault_keys", "redcap_targets",
+    "vault_keys", "redcap_targets", "published", "traces",
 }  # fmt: skip
 """Tables in which something may stand when a heartbeat has passed: none of what people look at."""
 

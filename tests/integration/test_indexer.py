@@ -67,7 +67,8 @@ class Indexer:
         return replace(self, clock=Clock(lambda: time, self.clock.listening_since))
 
     async def index(self, event: InstancesReceived) -> list[InstancesReceived]:
-        return await index(event, self.database, self.store, self.vault, self.reader, self.clock)
+        said = await index(event, self.database, self.store, self.vault, self.reader, self.clock)
+        return [each for each in said if isinstance(each, InstancesReceived)]
 
     async def close(self, association: str, instances: int) -> None:
         async with self.database.session() as session:
