@@ -26,11 +26,11 @@ from shared.events import (
     WithdrawalRequested,
 )
 from shared.handlers import Handlers, Reject
+from shared.heartbeat import passed
 from shared.retention.facts import facts_of_transfers
 from shared.retention.orders import going
 from shared.retention.rows import answer
 from shared.retention.whole import why_rest_kept
-from shared.heartbeat import passed
 from shared.store import Store
 from shared.switches import Switch
 from shared.tables.base import now

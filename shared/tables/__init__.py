@@ -32,8 +32,8 @@ from shared.tables.life import (
     ProjectWork,
 )
 from shared.tables.mail import Mail
-from shared.tables.orders import JanitorOrder
 from shared.tables.monitor import Heartbeat, MonitorCheck, MonitorLease
+from shared.tables.orders import JanitorOrder
 from shared.tables.participants import AutoId, AutoIdCounter, Participant
 from shared.tables.people import Account, ApiToken, Membership, PasswordReset, SignInTally, WebSession
 from shared.tables.redcap import (
