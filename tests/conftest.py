@@ -35,9 +35,9 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+async def sqlite(migrated_sqlite: str) -> AsyncIterator[Database]:
     """A migrated SQLite database of its own."""
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}")
+    database = Database(migrated_sqlite)
     await database.migrate()
     yield database
     await database.close()
@@ -46,11 +46,8 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """A migrated database: the test runs once on each kind."""
-    if request.param == "sqlite":
-        path: Path = request.getfixturevalue("tmp_path")
-        database = Database(f"sqlite+aiosqlite:///{path / 'fiona.sqlite'}")
-    else:
-        database = Database(request.getfixturevalue("postgres_database"))
+    found = {"sqlite": "migrated_sqlite", "postgresql": "migrated_postgres"}[request.param]
+    database = Database(request.getfixturevalue(found))
     await database.migrate()
     yield database
     await database.close()

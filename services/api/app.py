@@ -46,10 +46,12 @@ SECURITY: dict[str, Any] = {
 }
 
 
-def create_app(context: Context, journal: Journal, settings: ApiSettings | None = None) -> FastAPI:
-    """The api of a process; `journal` is where STOW-RS keeps what it is given."""
+def create_app(
+    context: Context, journal: Journal, settings: ApiSettings | None = None, routes: FastAPI | None = None
+) -> FastAPI:
+    """The api of a process; `journal` is where STOW-RS keeps what it is given, `routes` what `build` made."""
     settings = settings or ApiSettings()
-    app = build()
+    app = routes or build()
     app.state.context = context
     app.state.settings = settings
     app.state.door = Door(settings)

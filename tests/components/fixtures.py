@@ -1,15 +1,18 @@
 """Pytest fixtures for the real components: absent, they skip on a desk and fail where CI=true."""
 
+import asyncio
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from shared.database import Database
 from tests.components import ComponentMissing, require
 from tests.components.orthanc import Orthanc
 from tests.components.postgres import PostgreSQL
@@ -36,6 +39,20 @@ def disposable(server: S) -> Iterator[S]:
         yield server.start()
     finally:
         server.kill()
+
+
+def migrated(url: str) -> None:
+    """Bring a database to the schema of this code, from a place without a loop."""
+
+    async def migrate() -> None:
+        database = Database(url)
+        try:
+            await database.migrate()
+        finally:
+            await database.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, migrate()).result()
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +94,38 @@ def postgres_database(postgres: PostgreSQL) -> Iterator[str]:
     url = postgres.ensure().fresh_database()
     yield url
     postgres.ensure().drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgreSQL) -> str:
+    """The name of a migrated database, to be copied: that takes a tenth of the time of migrating."""
+    url = postgres.ensure().create_database("migrated")
+    migrated(url)
+    return "migrated"
+
+
+@pytest.fixture
+def migrated_postgres(postgres: PostgreSQL, postgres_template: str) -> Iterator[str]:
+    """The URL of a migrated database for this test alone."""
+    url = postgres.ensure().fresh_database(postgres_template)
+    yield url
+    postgres.ensure().drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite"
+    migrated(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def migrated_sqlite(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a migrated database for this test alone."""
+    path = tmp_path / "fiona.sqlite"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite+aiosqlite:///{path}"
 
 
 @pytest.fixture(scope="session")

@@ -115,14 +115,14 @@ class PostgreSQL(Server):
         target = ["-h", LOOPBACK, "-p", str(self.port), "-U", "postgres", "-d", database]
         return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *target, "-c", statement)
 
-    def create_database(self, name: str) -> str:
-        """A new, empty database; its URL."""
-        self.sql(f'CREATE DATABASE "{name}"')
+    def create_database(self, name: str, template: str = "template1") -> str:
+        """A new database, empty or a copy of one that nobody is connected to; its URL."""
+        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url_of(name)
 
-    def fresh_database(self) -> str:
-        """A new, empty database under a name of its own; its URL."""
-        return self.create_database(f"test_{os.getpid()}_{next(self._databases)}")
+    def fresh_database(self, template: str = "template1") -> str:
+        """A new database under a name of its own, empty or a copy; its URL."""
+        return self.create_database(f"test_{os.getpid()}_{next(self._databases)}", template)
 
     def drop_database(self, url: str) -> None:
         """Drop a database, whoever is still connected to it."""
