@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from services.api.actor import EVERY_PROJECT, Actor, ProjectRole, Scope, SystemRole
+from services.api.bound import OF_THE_WHOLE
 
 ADMINISTRATOR, OPERATOR, AUDITOR = SystemRole.ADMINISTRATOR, SystemRole.OPERATOR, SystemRole.AUDITOR
 OWNER, MANAGER, ENTRY, CONTROLLER = (
@@ -292,8 +293,16 @@ def projects_of(who: Actor, *roles: SystemRole | ProjectRole) -> frozenset[str] 
 
 
 def sees(operation: str, who: Actor) -> frozenset[str] | None:
-    """The projects of which a list shows its rows; None: all."""
-    return projects_of(who, *PERMISSIONS[operation].roles)
+    """The projects of which a list shows its rows; None: all. Of their sites' alone is said by services.api.sight."""
+    projects = projects_of(who, *PERMISSIONS[operation].roles)
+    if projects is None or operation not in OF_THE_WHOLE:
+        return projects
+    return frozenset(name for name in projects if not who.sites_in(name))
+
+
+def bound_to(rule: Rule, who: Actor, project: str) -> frozenset[str]:
+    """The sites of a project to which one is bound who asks for this; none: to no site."""
+    return who.sites_in(project) if rule.roles.isdisjoint(who.system) else frozenset()
 
 
 def reviews(who: Actor, project: str) -> bool:

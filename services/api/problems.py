@@ -33,6 +33,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "csrf-token-missing": (403, "A page that is signed in by cookie has to say X-CSRF-Token, too"),
     "session-needed": (403, "This is for whoever is signed in, not for a token"),
     "cross-site": (403, "Another site's page may not use this interface"),
+    "bound-to-site": (403, "This is of the whole project, and you are bound to sites of it"),
     "other-site": (403, "This is for people of another site"),
     "unknown-route": (404, "There is nothing here"),
     "unknown-study": (404, "There is no such study"),

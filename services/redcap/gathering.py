@@ -39,7 +39,8 @@ class Gatherer:
                 if await imaging.withdrawn(session, owed.project, owed.subject):
                     return []
                 event = imaging.first_event(names.project, schema)
-                line = imaging.participant_line(names.project, schema, owed.subject, event)
+                site = await imaging.site_of(session, owed.project, owed.subject)
+                line = imaging.participant_line(names.project, schema, owed.subject, event, site)
             case _:
                 return await self._of_transfer(session, schema, owed)
         return [line] if line is not None else []

@@ -2,16 +2,17 @@
 
 import asyncio
 
-from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.owed import owe
 from services.redcap.results import read_result
 from services.redcap.tokens import INCOMING, Tokens
+from services.redcap.withdrawn import forget, used
 from shared.database import Database, insert_new
 from shared.events import (
     QuarantineReviewed,
     RedcapComparisonRequested,
+    RemovalAnswered,
     RemovalRequested,
     SeriesAnonymized,
     SeriesArrived,
@@ -102,9 +103,12 @@ async def confirmed(event: WithdrawalConfirmed, session: AsyncSession, tokens: T
 
 
 @handlers.on(RemovalRequested)
-async def remove(event: RemovalRequested, session: AsyncSession) -> None:
-    """Consent was withdrawn: forget how the studies are called where they were sent."""
-    await session.execute(delete(RedcapResult).where(RedcapResult.transfer.in_(event.transfers)))
+async def remove(event: RemovalRequested, session: AsyncSession) -> list[RemovalAnswered]:
+    """Consent was withdrawn: forget what is known of their places in REDCap, and say what is left there."""
+    removed, left = await forget(session, event)
+    if not (+removed or left or await used(session)):
+        return []
+    return [RemovalAnswered(withdrawal=event.withdrawal, service="redcap", removed=dict(removed), left=dict(left))]
 
 
 @handlers.on(RedcapComparisonRequested)

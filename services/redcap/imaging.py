@@ -19,12 +19,21 @@ async def withdrawn(session: AsyncSession, project: str, participant: str) -> bo
     return row is not None and row.withdrawn_at is not None
 
 
-def participant_line(names: OneProject, schema: Schema, participant: str, event: str | None) -> Line:
-    """A participant at an event; without names where their instrument is not for that event."""
+def participant_line(names: OneProject, schema: Schema, participant: str, event: str | None, site: str) -> Line:
+    """A participant at an event, in the data access group of the site if the mapping names one.
+
+    Without names where their instrument is not for that event.
+    """
     values: Mapping[str, Value] = {
         name: participant for name in names.names if name not in schema.fields or not schema.lacks(event, None, [name])
     }
-    return Line(participant, event, values)
+    return Line(participant, event, values, group=names.groups.get(site))
+
+
+async def site_of(session: AsyncSession, project: str, participant: str) -> str:
+    """The participant's; empty: none."""
+    row = await session.get(Participant, (project, participant))
+    return row.site if row is not None else ""
 
 
 def event_of(names: OneProject, schema: Schema, event: str) -> str:
@@ -51,6 +60,7 @@ async def imaging_lines(
     if result is None:
         return []
     at = event_of(names, schema, transfer.event)
+    site = await site_of(session, transfer.project, transfer.participant)
     event = at if schema.longitudinal else None
     where = names.event if schema.longitudinal and names.event is not None else event
     values = named(
@@ -64,6 +74,6 @@ async def imaging_lines(
     )
     keys = (names.imaging.uid,)
     return [
-        participant_line(names, schema, transfer.participant, event),
+        participant_line(names, schema, transfer.participant, event, site),
         Line(transfer.participant, where, values, names.instrument, result.study_instance_uid, keys),
     ]

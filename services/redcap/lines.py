@@ -18,6 +18,8 @@ class Line:
     instrument: str | None = None
     subject: str = ""
     keys: tuple[str, ...] = ()
+    group: str | None = None
+    """Data access group of the record; None: as it is."""
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -51,6 +53,8 @@ def item(line: Line, schema: Schema, columns: Mapping[str, str], instance: int |
     row: dict[str, str | int] = {schema.record: line.record}
     if line.event is not None and schema.longitudinal:
         row["redcap_event_name"] = line.event
+    if line.group is not None:
+        row["redcap_data_access_group"] = line.group
     if line.instrument is not None and instance is not None:
         row |= {"redcap_repeat_instrument": line.instrument, "redcap_repeat_instance": instance}
     return {**row, **columns}

@@ -122,6 +122,9 @@ class OneProject(Part):
         default="event_1_arm_1", description="the event at which imaging repeats; null: at the study's own"
     )
     imaging: ImagingFields = ImagingFields()
+    groups: dict[str, Name] = Field(
+        default={}, description="sites here: unique names of data access groups there, for participants of the site"
+    )
 
 
 class ProjectColumns(Part):

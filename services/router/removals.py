@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import or_, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import Event, RemovalRequested
-from shared.tables import Assignment, Removal, Transfer, Withdrawal
+from shared.tables import Assignment, RedcapTarget, Removal, Transfer, Withdrawal
 
 SERVICES = ("anonymizer", "indexer", "sender")
 """Who has something of a participant, beside the api, which has removed its own when it was asked."""
+
+REDCAP = "redcap"
+"""Has, too, where REDCap is written to."""
 
 
 async def wanting(session: AsyncSession, withdrawal: Withdrawal) -> list[Event] | None:
@@ -18,7 +21,8 @@ async def wanting(session: AsyncSession, withdrawal: Withdrawal) -> list[Event] 
     rows = {row.service: row for row in found}
     if all(service in rows for service in SERVICES):
         return None if all(row.answered_at for row in rows.values()) else []
-    session.add_all(Removal(withdrawal=withdrawal.id, service=service) for service in SERVICES)
+    services = [*SERVICES, REDCAP] if await _tells_redcap(session) else SERVICES
+    session.add_all(Removal(withdrawal=withdrawal.id, service=service) for service in services)
     await session.flush()
     studies = tuple(await _studies(session, withdrawal))
     # What was sent of these studies under a wrong name, and corrected, is of the same person.
@@ -34,6 +38,10 @@ async def wanting(session: AsyncSession, withdrawal: Withdrawal) -> list[Event] 
             studies=studies,
         )
     ]
+
+
+async def _tells_redcap(session: AsyncSession) -> bool:
+    return bool(await session.scalar(select(exists().where(RedcapTarget.configured.is_(True)))))
 
 
 async def _studies(session: AsyncSession, withdrawal: Withdrawal) -> Iterable[str]:

@@ -94,9 +94,12 @@ async def _held(
 
 
 async def removed(session: AsyncSession, event: RemovalAnswered) -> list[Event]:
-    """A service has removed what is its own."""
+    """A service has removed what is its own; one that nobody waits for is noted, too."""
     withdrawal = await session.get_one(Withdrawal, event.withdrawal, with_for_update=True)
-    row = await session.get_one(Removal, (event.withdrawal, event.service))
+    row = await session.get(Removal, (event.withdrawal, event.service))
+    if row is None:
+        row = Removal(withdrawal=event.withdrawal, service=event.service)
+        session.add(row)
     row.removed, row.left, row.answered_at = event.removed, event.left, now()
     return await settle(session, withdrawal)
 

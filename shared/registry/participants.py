@@ -1,5 +1,7 @@
 """Participants, written through here only, whether a person, a list, a rule or a project makes one (ADR 15)."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,18 +17,24 @@ async def ensure_participant(
     session: AsyncSession, project: str, name: str, *, origin: str, site: str = "", by: str = ""
 ) -> bool:
     """Make the participant unless it is there; whether it is new. One that is there stays as it is."""
+    return await ensure_participants(session, project, [name], origin=origin, site=site, by=by) == 1
+
+
+async def ensure_participants(
+    session: AsyncSession, project: str, names: Iterable[str], *, origin: str, site: str = "", by: str = ""
+) -> int:
+    """The same of many; how many are new."""
     if origin not in ORIGINS:
         raise ValueError(f"not an origin: {origin}")
-    row = {
+    made = {
         "project": project,
-        "name": name,
         "site": site,
         "origin": origin,
         "created_by": by,
         "created_at": now(),
         "withdrawn_at": None,
     }
-    return await insert_new(session, Participant, [row]) == 1
+    return await insert_new(session, Participant, [made | {"name": name} for name in names])
 
 
 async def is_withdrawn(session: AsyncSession, project: str, name: str) -> bool:

@@ -35,6 +35,7 @@ from shared.tables import (
     Participant,
     Patient,
     QuarantinedInstance,
+    RedcapTarget,
     Removal,
     SentInstance,
     Study,
@@ -77,6 +78,9 @@ async def test_the_whole_way(catalogue: Database) -> None:
     assert removal == RemovalRequested(
         withdrawal="c1", project="PROJECT", transfers=(first.transfer,), studies=(STUDY,)
     )
+    nobody_asked = RemovalAnswered(withdrawal="c1", service="redcap", removed={}, left={"records in REDCap": 1})
+    async with catalogue.session() as session:
+        assert await router.removed(nobody_asked, session) == []
     for service in SERVICES:
         said = RemovalAnswered(withdrawal="c1", service=service, removed={"things": 2}, left={})
         async with catalogue.session() as session:
@@ -87,7 +91,20 @@ async def test_the_whole_way(catalogue: Database) -> None:
         await router.confirmed(WithdrawalConfirmed(**asked.model_dump()), session)
         assert (row.state, row.finished_at is not None) == ("done", True)
         found = {each.service: each.removed for each in await session.scalars(select(Removal))}
-    assert found == {"api": {"wishes": 1}, **{key: {"things": 2} for key in SERVICES}}
+    assert found == {"api": {"wishes": 1}, "redcap": {}, **{key: {"things": 2} for key in SERVICES}}
+
+
+async def test_where_redcap_is_told_it_is_waited_for(catalogue: Database) -> None:
+    async with catalogue.session() as session:
+        session.add(RedcapTarget(project="", configured=True))
+        session.add(Participant(project="PROJECT", name="P1"))
+    await withdraw(catalogue)
+    for service in (*SERVICES, "redcap"):
+        async with catalogue.session() as session:
+            assert (await session.get_one(Withdrawal, "c1")).state == "under_way"
+            await router.removed(RemovalAnswered(withdrawal="c1", service=service, removed={}, left={}), session)
+    async with catalogue.reading() as session:
+        assert (await session.get_one(Withdrawal, "c1")).state == "done"
 
 
 async def test_what_was_sent_under_a_wrong_name_goes_too(catalogue: Database) -> None:

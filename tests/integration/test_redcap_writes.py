@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import select, update
 
 from services.redcap import handlers
-from services.redcap.mapping import Incoming, Mapping
+from services.redcap.client import Away, Pace, Redcap, open_http
+from services.redcap.mapping import Incoming, Mapping, OneProject
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
 from services.redcap.targets import Targets
 from services.redcap.tokens import INCOMING, Tokens
 from shared.crypto import Vault
-from shared.database import Database
+from shared.database import Database, insert_new
 from shared.events import (
     RemovalRequested,
     SeriesAnonymized,
@@ -29,7 +30,17 @@ from shared.events import (
     WithdrawalAnswered,
 )
 from shared.store import Store
-from shared.tables import RedcapInstance, RedcapOwed, RedcapResult, RedcapTarget, StudyIdentity, Transfer
+from shared.tables import (
+    Participant,
+    RedcapDifference,
+    RedcapInstance,
+    RedcapOwed,
+    RedcapResult,
+    RedcapTarget,
+    StudyIdentity,
+    Transfer,
+    Withdrawal,
+)
 from shared.tables.base import now
 from tests.components.redcap import Form, RedcapServer, text
 from tests.integration.redcap_setting import (
@@ -49,6 +60,7 @@ from tests.integration.redcap_setting import (
     token_files,
 )
 
+PARTICIPANT = "ABCD-0017"
 ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """What does not depend on the kind of database is tried on one."""
 
@@ -315,16 +327,60 @@ async def test_what_was_withdrawn_has_ended_and_is_forgotten(
         withdrawal="w1", transfer="t1", destination="research", outcome="withdrawn", instances=4, withdrawn=4
     )
     removal = RemovalRequested(withdrawal="w1", project=PROJECT, transfers=("t1",), studies=(STUDY,))
+    theirs = f"instance 1 of imaging in record {PARTICIPANT}: not known here"
     async with filled.session() as session:
-        session.add(RedcapResult(transfer="t1", study_instance_uid=SENT))
+        await insert_new(session, RedcapResult, [{"transfer": "t1", "study_instance_uid": SENT}])
+        session.add(Withdrawal(id="w1", kind="consent", project=PROJECT, participant=PARTICIPANT, state="under_way"))
+        session.add(RedcapOwed(project=PROJECT, kind="participant", subject=PARTICIPANT))
+        for subject, what in ((PARTICIPANT, "no such record there"), ("other", theirs), ("other", "not of them")):
+            session.add(RedcapDifference(project=PROJECT, kind="x", subject=subject, side="redcap", what=what))
         await session.execute(update(Transfer).values(state="withdrawn"))
         await handlers.withdrawn(answered, session, tokens)
-        await handlers.remove(removal, session)
+        await session.flush()
+        [said] = await handlers.remove(removal, session)
+        assert await handlers.remove(removal, session) != [], "whoever waits for an answer gets one"
         await session.execute(update(RedcapOwed).values(due_at=now()))
+    assert (said.withdrawal, said.service) == ("w1", "redcap")
+    assert said.removed == {
+        "studies as they are called there": 1, "places in REDCap": 1, "what REDCap was owed": 1, "differences": 2,
+    }  # fmt: skip
+    assert said.left == {"records in REDCap": 1, "images in REDCap": 1, "transfers in Incoming": 1}
     await all_paid(rounds)
     assert server.projects[INCOMING_TOKEN].data[STUDY, "", "transfers", 1]["transfers_complete"] == "1"
     async with filled.reading() as session:
         assert await session.get(RedcapResult, "t1") is None
+        kept = [*await session.scalars(select(RedcapInstance)), *await session.scalars(select(RedcapDifference))]
+    words = [str(getattr(row, column.name)) for row in kept for column in row.__table__.columns]
+    assert not [word for word in words if PARTICIPANT in word or word == SENT]
+
+
+@ON_ONE
+async def test_a_participant_is_in_the_group_of_the_site(
+    filled: Database, store: Store, server: RedcapServer, tmp_path: Path
+) -> None:
+    server.projects[PROJECT_TOKEN].groups = {"bergen_group"}
+    async with filled.session() as session:
+        await session.execute(update(Participant).values(site="Bergen"))
+    grouped = Mapping(project=OneProject(groups={"Bergen": "bergen_group"}))
+    await happened(filled, tmp_path)
+    async with service(filled, store, server, tmp_path, grouped) as rounds:
+        await all_paid(rounds)
+    assert server.projects[PROJECT_TOKEN].group_of == {PARTICIPANT: "bergen_group"}
+
+
+@ON_ONE
+async def test_a_redcap_that_says_nothing_is_away(filled: Database, tmp_path: Path) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    mute = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = mute.sockets[0].getsockname()[1]
+    settings = RedcapSettings(url=f"http://127.0.0.1:{port}/api/", timeout_seconds=0.2)
+    async with mute, open_http(settings) as http:
+        redcap = Redcap(http, str(settings.url), PROJECT_TOKEN, Pace(6000))
+        with pytest.raises(Away, match="ReadTimeout"):
+            await redcap.export("project")
 
 
 @ON_ONE

@@ -61,23 +61,34 @@ async def compare(
 
 
 async def check_participants(
-    session: AsyncSession, vault: Vault, project: str, rows: Mapping[str, Keyed], flaws: Flaws
+    session: AsyncSession,
+    vault: Vault,
+    project: str,
+    rows: Mapping[str, Keyed],
+    flaws: Flaws,
+    sites: frozenset[str] = frozenset(),
 ) -> None:
     """None may have withdrawn, and no new one be the PatientID or the accession number of somebody who was examined.
 
-    One that the project has already may: scanners of a study send pseudonyms as PatientIDs.
+    One that the project has already may: scanners of a study send pseudonyms as PatientIDs. `sites`: they have to be of
+    these; a new one will be, where it is one.
     """
     lines: dict[str, int] = {}
     for each in rows.values():
         lines.setdefault(each.row.participant, each.row.line)
     for some in portions(list(lines)):
         mine = Participant.project == project, Participant.name.in_(some)
-        found = await session.execute(select(Participant.name, Participant.withdrawn_at).where(*mine))
-        there = {row[0]: row[1] for row in found}
-        for name, withdrawn_at in there.items():
-            if withdrawn_at is not None:
+        found = await session.execute(select(Participant.name, Participant.withdrawn_at, Participant.site).where(*mine))
+        there = {row[0]: (row[1], row[2]) for row in found}
+        for name, (withdrawn_at, site) in there.items():
+            if sites and site not in sites:
+                flaws.add(lines[name], "participant", "the participant is of another site")
+            elif withdrawn_at is not None:
                 flaws.add(lines[name], "participant", "the participant's consent was withdrawn")
         names = set(some) - set(there)
+        if len(sites) > 1:
+            for name in sorted(names):
+                flaws.add(lines[name], "participant", "is new, and of one of several sites: add the participant first")
         patients = {patient_id_key(vault, name): name for name in names}
         numbers = {accession_key(vault, name): name for name in names}
         for column, hashes, what in (

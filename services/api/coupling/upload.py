@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.api.actor import Actor
 from services.api.coupling.checks import Terms, check
 from services.api.coupling.rows import Flaws, Row
 from services.api.coupling.sealing import Keyed, Once, keyed, once
@@ -20,6 +21,7 @@ from services.api.problems import Problem
 from shared.crypto import Vault
 from shared.database import lock
 from shared.registry.coupling import portions
+from shared.registry.participants import ensure_participants
 from shared.registry.projects import OPEN
 from shared.service import Context
 from shared.tables import Project
@@ -39,8 +41,13 @@ class Wish:
     """What was found wrong before."""
     days: float | None
     """None: for good."""
-    who: str
+    who: Actor
     dry_run: bool
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """Those that whoever wishes it is bound to; none: to none."""
+        return self.who.sites_in(self.project)
 
 
 @dataclass
@@ -75,7 +82,7 @@ async def upload(context: Context, wish: Wish, answer: Answer | None = None) -> 
     at = now()
     report.until = until = at + timedelta(days=wish.days) if wish.days is not None else None
     async with context.database.reading() as session:
-        await check_participants(session, context.vault, wish.project, listed.by_key, flaws)
+        await check_participants(session, context.vault, wish.project, listed.by_key, flaws, wish.sites)
         report.studies = await studies_here(session, report.keys)
         if wish.dry_run or flaws:
             standing = await compare(session, wish.project, listed.by_key, at, until, flaws)
@@ -84,12 +91,21 @@ async def upload(context: Context, wish: Wish, answer: Answer | None = None) -> 
         await lock(session, "coupling", wish.project)
         standing = await compare(session, wish.project, listed.by_key, at, until, flaws)
         if not flaws:
-            made = await take(session, wish.project, standing, at, until, wish.who)
+            made = await take(session, wish.project, standing, at, until, wish.who.name)
+            await _enrol(session, wish, standing.added)
             report.upload = made.id
             if answer is not None:
                 await answer(session, report)
     context.relay.wake()
     return _counted(report, len(standing.added), len(standing.prolonged), len(standing.unchanged))
+
+
+async def _enrol(session: AsyncSession, wish: Wish, added: Sequence[Keyed]) -> None:
+    """Whoever is bound to a site adds to it: who is new in the list is of the site before there is a study."""
+    if wish.sites:
+        site, names = min(wish.sites), sorted({each.row.participant for each in added})
+        for some in portions(names):
+            await ensure_participants(session, wish.project, some, origin="coupling", site=site, by=wish.who.name)
 
 
 async def terms_of(session: AsyncSession, name: str) -> Terms:

@@ -15,13 +15,14 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import participation, wishes
-from services.api.actor import Who
+from services.api.actor import Actor, Who
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, EventName, Participant, ProjectName, Site, Uid
 from services.api.permissions import sees
 from services.api.problems import Problem, documented
 from services.api.resources.projects import get_project
 from services.api.sight import find_study, within
+from services.api.sites import is_theirs
 from shared.bus import Message
 from shared.crypto import Vault
 from shared.events import StudyAssigned
@@ -132,12 +133,12 @@ async def assign(context: Ctx, who: Who, uid: Uid, asked: AssignmentRequest, res
         wish = Wish(project=project.name, participant=participant, event=asked.event)
         said = wish.participant, wish.event
         if (there := await wishes.in_force(session, uid, wish.project)) is not None:
-            if not wishes.same(there, said):
+            if not wishes.same(there, said) or not await is_theirs(session, who, there.project, there.participant):
                 raise wishes.otherwise(who, there)
             response.status_code = 200
             return _state(there)
         if (first := await wishes.undecided(session, uid, wish.project)) is not None:
-            if not wishes.same(first, said):
+            if not wishes.same(first, said) or not await is_theirs(session, who, first.project, first.participant):
                 raise wishes.otherwise(who, first)
             return pending(uid, first.assignment, wish)
         if why := open_for_transfers(project, today()):
@@ -165,9 +166,9 @@ async def show_assignment(context: Ctx, who: Who, identity: UUID) -> AssignmentS
     """Pending until the router has it; then in force or refused, and ended by a correction."""
     async with context.database.reading() as session:
         row = await session.get(Assignment, str(identity))
-        if row is not None and not within(row.project, sees("show_assignment", who)):
-            raise Problem("unknown-assignment")
         if row is not None:
+            if not await _in_sight(session, who, row):
+                raise Problem("unknown-assignment")
             return _state(row)
         if not given_out(context.vault, identity):
             raise Problem("unknown-assignment")
@@ -175,6 +176,14 @@ async def show_assignment(context: Ctx, who: Who, identity: UUID) -> AssignmentS
             # The router found the same in force for another reason and had no need to write this one down.
             return AssignmentState(id=str(identity), state="in_force")
     return AssignmentState(id=str(identity), state="pending")
+
+
+async def _in_sight(session: AsyncSession, who: Actor, row: Assignment) -> bool:
+    """Whether one may see it; one that was refused names nobody."""
+    projects = sees("show_assignment", who)
+    if projects is None or not within(row.project, projects):
+        return projects is None
+    return bool(row.refused) or await is_theirs(session, who, row.project, row.participant)
 
 
 def pending(uid: str, identity: str, wish: Wish) -> AssignmentState:

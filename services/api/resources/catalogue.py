@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -13,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor
 from services.api.answers import Page, Shape, example
-from services.api.permissions import sees
-from services.api.sight import sees_identity, studies_in_sight, within
+from services.api.sight import assigned_to_theirs, assigns, in_sight, studies_in_sight
 from shared.crypto import Vault
 from shared.registry.coupling import patient_id_key
 from shared.tables import Assignment, PatientIdentity, Study, StudyIdentity
@@ -141,30 +141,41 @@ async def page_of_studies(
         .order_by(*LATEST_FIRST)
     )
     found = [(row[0], row[1]) for row in rows]
-    assignments = await _assignments(session, [study.study_instance_uid for study, _ in found])
-    items = [_seen_by(who, vault, study, identity, assignments[study.study_instance_uid]) for study, identity in found]
+    part = await _assignments(session, who, [study.study_instance_uid for study, _ in found])
+    items = [_seen_by(who, vault, study, identity, part[study.study_instance_uid]) for study, identity in found]
     return Page(items=items, total=total)
 
 
-def _seen_by(
-    who: Actor, vault: Vault, study: Study, identity: StudyIdentity | None, assignments: list[StudyAssignment]
-) -> StudyItem:
-    """Without what is of other projects, and without the identity where it is none of theirs."""
-    shows = sees_identity(who, {each.project for each in assignments if each.refused is None})
-    projects = sees("list_studies", who)
-    shown = [each for each in assignments if within(each.project, projects)]
-    return study_item(vault, study, identity if shows else None, shown)
+@dataclass
+class Part:
+    """What of a study's assignments somebody sees, and whether it is in force anywhere, and there theirs."""
+
+    shown: list[StudyAssignment] = field(default_factory=list)
+    in_force: bool = False
+    theirs: bool = False
 
 
-async def _assignments(session: AsyncSession, studies: Sequence[str]) -> dict[str, list[StudyAssignment]]:
-    by_study: dict[str, list[StudyAssignment]] = defaultdict(list)
-    rows = await session.scalars(
-        select(Assignment)
+def _seen_by(who: Actor, vault: Vault, study: Study, identity: StudyIdentity | None, part: Part) -> StudyItem:
+    """Without what is of other projects and sites, and without the identity where it is none of theirs."""
+    shows = part.theirs if part.in_force else assigns(who)
+    return study_item(vault, study, identity if shows else None, part.shown)
+
+
+async def _assignments(session: AsyncSession, who: Actor, studies: Sequence[str]) -> dict[str, Part]:
+    by_study: dict[str, Part] = defaultdict(Part)
+    seen = in_sight(who, "list_studies", Assignment.project, Assignment.participant)
+    rows = await session.execute(
+        select(Assignment, seen, assigned_to_theirs(who))
         .where(Assignment.study_instance_uid.in_(studies))
         .order_by(Assignment.created_at, Assignment.id)
     )
-    for row in rows:
-        by_study[row.study_instance_uid].append(
+    for row, shown, theirs in rows:
+        part = by_study[row.study_instance_uid]
+        part.in_force |= row.in_force
+        part.theirs |= row.in_force and bool(theirs)
+        if not shown:
+            continue
+        part.shown.append(
             StudyAssignment(
                 id=row.id,
                 project=row.project,

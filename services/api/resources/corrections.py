@@ -67,7 +67,7 @@ async def list_corrections(
     """With the reasons that they gave."""
     wanted = {Correction.project: project, Correction.study_instance_uid: study, Correction.kind: kind}
     where = [column == value for column, value in wanted.items() if value is not None]
-    where.append(in_sight(who, "list_corrections", Correction.project))
+    where.append(in_sight(who, "list_corrections", Correction.project, Correction.participant))
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(Correction).where(*where)) or 0
         rows = await session.scalars(

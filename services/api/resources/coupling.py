@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, delete, exists, func, literal, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Who
@@ -19,6 +19,7 @@ from services.api.coupling.upload import Report, Wish, upload
 from services.api.needs import Ctx, EventName, Identity, Limit, Offset, Participant, ProjectName, Setting, Uid
 from services.api.problems import FieldError, Problem, documented
 from services.api.resources.projects import get_project
+from services.api.sites import theirs
 from shared.registry.coupling import portions
 from shared.tables import Assignment, CouplingEntry
 from shared.tables.base import now
@@ -121,6 +122,7 @@ class CouplingCounts(Shape):
 )
 async def list_coupling(
     context: Ctx,
+    who: Who,
     name: ProjectName,
     participant: Annotated[str | None, Query(max_length=LONGEST)] = None,
     event: Annotated[str | None, Query(max_length=LONGEST)] = None,
@@ -129,9 +131,9 @@ async def list_coupling(
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[EntryItem]:
-    """Entries in force, oldest first; those of one upload by id."""
+    """Entries in force, oldest first; those of one upload by id. Whoever is bound to sites sees those of the sites."""
     wanted = {CouplingEntry.participant: participant, CouplingEntry.event: event, CouplingEntry.upload: upload}
-    where = [CouplingEntry.project == name, in_force(now())]
+    where = [CouplingEntry.project == name, in_force(now()), *theirs(who, name, CouplingEntry.participant)]
     where += [column == value for column, value in wanted.items() if value is not None]
     if matched is not None:
         where.append(has_matched() if matched else ~has_matched())
@@ -145,10 +147,10 @@ async def list_coupling(
     summary="A coupling list in numbers",
     responses=documented("unknown-project"),
 )
-async def count_coupling(context: Ctx, name: ProjectName) -> CouplingCounts:
+async def count_coupling(context: Ctx, who: Who, name: ProjectName) -> CouplingCounts:
     """What has found its study, and what waits for one."""
     at = now()
-    mine = CouplingEntry.project == name
+    mine = and_(CouplingEntry.project == name, *theirs(who, name, CouplingEntry.participant))
     async with context.database.reading() as session:
         await get_project(session, name)
 
@@ -182,7 +184,7 @@ async def add_coupling(
     async def taken(session: AsyncSession, report: Report) -> None:
         items.extend(await _by_key(session, name, report.keys))
 
-    report = await upload(context, Wish(name, rows, Flaws(), days, who.name, dry_run=False), taken)
+    report = await upload(context, Wish(name, rows, Flaws(), days, who, dry_run=False), taken)
     if report.flaws:
         kind = "coupled-otherwise" if report.flaws.only_conflicts else "invalid-request"
         raise Problem(kind, errors=[_error(flaw) for flaw in report.flaws.kept])
@@ -196,9 +198,10 @@ async def add_coupling(
     status_code=204,
     responses=documented("unknown-project", "unknown-coupling-entry"),
 )
-async def remove_coupling(context: Ctx, name: ProjectName, identity: Identity) -> None:
+async def remove_coupling(context: Ctx, who: Who, name: ProjectName, identity: Identity) -> None:
     """What it has assigned so far stays assigned."""
-    this = CouplingEntry.project == name, CouplingEntry.id == identity
+    mine = theirs(who, name, CouplingEntry.participant)
+    this = CouplingEntry.project == name, CouplingEntry.id == identity, *mine
     async with context.database.session() as session:
         await get_project(session, name)
         removed = await session.execute(delete(CouplingEntry).where(*this).returning(CouplingEntry.id))

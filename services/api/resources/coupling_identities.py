@@ -8,15 +8,17 @@ from datetime import datetime
 
 from fastapi import APIRouter
 from pydantic import Field
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from starlette.responses import StreamingResponse
 
+from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.coupling.columns import COLUMNS, official
 from services.api.coupling.standing import in_force
 from services.api.needs import Ctx, Limit, Offset, ProjectName
 from services.api.problems import documented
 from services.api.resources.projects import get_project
+from services.api.sites import theirs
 from shared.crypto import Vault
 from shared.database import Database
 from shared.tables import CouplingEntry
@@ -58,10 +60,10 @@ class IdentityItem(Shape):
     responses=documented("unknown-project"),
 )
 async def show_coupling_identities(
-    context: Ctx, name: ProjectName, limit: Limit = 100, offset: Offset = 0
+    context: Ctx, who: Who, name: ProjectName, limit: Limit = 100, offset: Offset = 0
 ) -> Page[IdentityItem]:
-    """Entries in force, oldest first."""
-    mine = CouplingEntry.project == name, in_force(now())
+    """Entries in force, oldest first; whoever is bound to sites sees those of the sites."""
+    mine = CouplingEntry.project == name, in_force(now()), *theirs(who, name, CouplingEntry.participant)
     order = CouplingEntry.created_at, CouplingEntry.id
     async with context.database.reading() as session:
         await get_project(session, name)
@@ -83,23 +85,23 @@ async def show_coupling_identities(
         **documented("unknown-project"),
     },
 )
-async def export_coupling(context: Ctx, name: ProjectName) -> StreamingResponse:
-    """UTF-8 with a mark, commas; can be uploaded as it is."""
+async def export_coupling(context: Ctx, who: Who, name: ProjectName) -> StreamingResponse:
+    """UTF-8 with a mark, commas; can be uploaded as it is. Whoever is bound to sites gets what is of the sites."""
+    mine = CouplingEntry.project == name, in_force(now()), *theirs(who, name, CouplingEntry.participant)
     async with context.database.reading() as session:
         await get_project(session, name)
     return StreamingResponse(
-        _file(context.database, context.vault, name),
+        _file(context.database, context.vault, name, select(CouplingEntry).where(*mine)),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}-coupling.csv"'},
     )
 
 
-async def _file(database: Database, vault: Vault, project: str) -> AsyncIterator[str]:
+async def _file(database: Database, vault: Vault, project: str, entries: Select[CouplingEntry]) -> AsyncIterator[str]:
     """Some rows at a time, each in a short view of the database."""
     yield "\ufeff" + _lines([[official(field) for field in COLUMNS]])
     key = tuple_(CouplingEntry.created_at, CouplingEntry.id)
-    rows = select(CouplingEntry).where(CouplingEntry.project == project, in_force(now()))
-    rows = rows.order_by(CouplingEntry.created_at, CouplingEntry.id).limit(AT_ONCE)
+    rows = entries.order_by(CouplingEntry.created_at, CouplingEntry.id).limit(AT_ONCE)
     step = rows
     while True:
         async with database.reading() as session:

@@ -1,25 +1,23 @@
-"""Coupling lists as files: rehearsed or taken whole, and removed again as they came."""
+"""Coupling lists as files: rehearsed, or taken whole."""
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
-from sqlalchemy import delete, func, select
 
 from services.api.actor import Who
-from services.api.answers import Page, Shape, example
+from services.api.answers import Shape, example
 from services.api.coupling.body import file_of
 from services.api.coupling.columns import COLUMNS, official
 from services.api.coupling.reading import CouplingList, NoList, read
 from services.api.coupling.rows import SHOWN, Flaw
 from services.api.coupling.upload import Report, Wish, upload
-from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Setting
+from services.api.needs import Ctx, ProjectName, Setting
 from services.api.problems import FieldError, Problem, documented
 from services.api.resources.coupling import ExpiresDays
 from services.api.resources.projects import get_project
-from shared.tables import CouplingEntry, CouplingUpload
 
 router = APIRouter(tags=["coupling"])
 
@@ -110,38 +108,6 @@ class UploadReport(Shape):
     ignored_columns: list[int] = Field(description="counted from 1: their names mean nothing here")
 
 
-class UploadItem(Shape):
-    """An addition to a coupling list."""
-
-    model_config = example(
-        id="0b8f7c3e-53b7-4a43-8f4e-3c1d6b1f4a11",
-        rows=212,
-        added=180,
-        prolonged=32,
-        unchanged=0,
-        entries=212,
-        expires_at="2026-01-15T08:00:00Z",
-        created_by="kari",
-        created_at="2026-01-01T08:00:00Z",
-    )
-    id: str
-    rows: int
-    added: int
-    prolonged: int
-    unchanged: int
-    entries: int = Field(description="that it was the last to name, and that are still there")
-    expires_at: datetime | None
-    created_by: str
-    created_at: datetime
-
-
-class Removed(Shape):
-    """How many entries there were."""
-
-    model_config = example(removed=212)
-    removed: int
-
-
 @router.post(
     "/projects/{name}/coupling/csv",
     summary="Upload a coupling list",
@@ -179,7 +145,7 @@ async def upload_coupling(
             listed = await asyncio.to_thread(read, content)
         except NoList as error:
             raise Problem("invalid-coupling-list", f"it is no coupling list: {error}") from None
-        report = await upload(context, Wish(name, listed.rows, listed.flaws, days, who.name, dry_run))
+        report = await upload(context, Wish(name, listed.rows, listed.flaws, days, who, dry_run))
     if report.flaws and not dry_run:
         raise _refused(report)
     if dry_run:
@@ -187,70 +153,6 @@ async def upload_coupling(
     else:
         response.headers["Location"] = f"/api/v1/projects/{name}/coupling/uploads"
     return _answer(listed, report, dry_run)
-
-
-@router.get(
-    "/projects/{name}/coupling/uploads",
-    summary="What was added to a coupling list, by whom and when",
-    responses=documented("unknown-project"),
-)
-async def list_coupling_uploads(
-    context: Ctx, name: ProjectName, limit: Limit = 100, offset: Offset = 0
-) -> Page[UploadItem]:
-    """Latest first, with how much of each is still there."""
-    mine = CouplingUpload.project == name
-    async with context.database.reading() as session:
-        await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(CouplingUpload).where(mine)) or 0
-        rows = (
-            await session.scalars(
-                select(CouplingUpload)
-                .where(mine)
-                .order_by(CouplingUpload.created_at.desc(), CouplingUpload.id)
-                .limit(limit)
-                .offset(offset)
-            )
-        ).all()
-        counted = await session.execute(
-            select(CouplingEntry.upload, func.count())
-            .where(CouplingEntry.upload.in_([row.id for row in rows]))
-            .group_by(CouplingEntry.upload)
-        )
-        left = {row[0]: row[1] for row in counted}
-    return Page(items=[_item(row, left.get(row.id, 0)) for row in rows], total=total)
-
-
-@router.delete(
-    "/projects/{name}/coupling/uploads/{identity}",
-    summary="Remove the entries of an upload",
-    responses=documented("unknown-project", "unknown-coupling-upload"),
-)
-async def remove_coupling_upload(context: Ctx, name: ProjectName, identity: Identity) -> Removed:
-    """Those that no later upload has named again. What they have assigned so far stays assigned."""
-    async with context.database.session() as session:
-        await get_project(session, name)
-        made = await session.get(CouplingUpload, identity)
-        if made is None or made.project != name:
-            raise Problem("unknown-coupling-upload")
-        gone = await session.execute(delete(CouplingEntry).where(CouplingEntry.upload == identity))
-        return Removed(removed=_count(gone))
-
-
-@router.delete(
-    "/projects/{name}/coupling",
-    summary="Remove the whole coupling list",
-    responses=documented("unknown-project"),
-)
-async def remove_all_coupling(context: Ctx, name: ProjectName) -> Removed:
-    """Expired entries, too. What they have assigned so far stays assigned."""
-    async with context.database.session() as session:
-        await get_project(session, name)
-        gone = await session.execute(delete(CouplingEntry).where(CouplingEntry.project == name))
-        return Removed(removed=_count(gone))
-
-
-def _count(result: Any) -> int:
-    return int(result.rowcount)
 
 
 def _refused(report: Report) -> Problem:
@@ -294,18 +196,4 @@ def _answer(listed: CouplingList, report: Report, dry_run: bool) -> UploadReport
         encoding=listed.encoding,
         delimiter=DELIMITERS[listed.delimiter],
         ignored_columns=listed.ignored,
-    )
-
-
-def _item(row: CouplingUpload, entries: int) -> UploadItem:
-    return UploadItem(
-        id=row.id,
-        rows=row.rows,
-        added=row.added,
-        prolonged=row.prolonged,
-        unchanged=row.unchanged,
-        entries=entries,
-        expires_at=row.expires_at,
-        created_by=row.created_by,
-        created_at=row.created_at,
     )

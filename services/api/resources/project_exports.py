@@ -66,7 +66,7 @@ class LeftoverItem(Shape):
     done_at: datetime | None
 
 
-class Removed(Shape):
+class RemovedByHand(Shape):
     """What somebody has removed by hand."""
 
     model_config = example(destination="research-pacs", study_instance_uid="2.25.7")
@@ -192,7 +192,7 @@ async def list_leftovers(context: Ctx, name: ProjectName, limit: Limit = 100, of
     summary="Say that a study was removed by hand",
     responses=documented("unknown-project", "unknown-leftover", "invalid-request"),
 )
-async def removed_by_hand(context: Ctx, who: Who, name: ProjectName, wish: Removed) -> LeftoverItem:
+async def removed_by_hand(context: Ctx, who: Who, name: ProjectName, wish: RemovedByHand) -> LeftoverItem:
     """The first word counts."""
     key = name, wish.destination, wish.study_instance_uid
     async with context.database.session() as session:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Response
 from pydantic import Field, model_validator
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import ProjectRole, Who
@@ -15,6 +15,7 @@ from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
 from services.api.needs import AeTitle, Ctx, Limit, Offset, ProjectName
 from services.api.people.members import grant
+from services.api.permissions import PERMISSIONS, bound_to
 from services.api.problems import FieldError, Problem, documented, invalid
 from services.api.project_fields import (
     PEOPLE,
@@ -27,6 +28,7 @@ from services.api.project_fields import (
     check_together,
 )
 from services.api.sight import in_sight
+from services.api.sites import of_sites
 from shared.bus import Message
 from shared.crypto import Vault
 from shared.database import insert_new
@@ -276,15 +278,23 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, e
 
 
 @router.get("/projects/{name}", summary="One project with its counts", responses=documented("unknown-project") | SHOWN)
-async def show_project(context: Ctx, name: ProjectName, shown: Shown) -> ProjectDetail:
-    """What it is and what is in it."""
-    mine = Assignment.project == name, Assignment.in_force
+async def show_project(context: Ctx, who: Who, name: ProjectName, shown: Shown) -> ProjectDetail:
+    """What it is and what is in it; whoever is bound to sites is told what is of the sites."""
+    bound = bound_to(PERMISSIONS["show_project"], who, name)
+
+    def theirs(participant: Any) -> list[ColumnElement[bool]]:
+        return [of_sites(name, participant, bound)] if bound else []
+
+    mine = Assignment.project == name, Assignment.in_force, *theirs(Assignment.participant)
     async with context.database.reading() as session:
         project = await get_project(session, name)
-        participants = await session.scalar(select(func.count()).where(Participant.project == name))
+        enrolled = Participant.project == name, *([Participant.site.in_(sorted(bound))] if bound else [])
+        participants = await session.scalar(select(func.count()).where(*enrolled))
         studies = await session.scalar(select(func.count(Assignment.study_instance_uid.distinct())).where(*mine))
         states = await session.execute(
-            select(Transfer.state, func.count()).where(Transfer.project == name).group_by(Transfer.state)
+            select(Transfer.state, func.count())
+            .where(Transfer.project == name, *theirs(Transfer.participant))
+            .group_by(Transfer.state)
         )
         item = project_item(project)
         detail = ProjectDetail(

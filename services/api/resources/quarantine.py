@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, Select, and_, distinct, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.errors import RELEASABLE
-from services.api.actor import Who
+from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Uid
 from services.api.problems import Problem, documented
 from services.api.release import advice
-from services.api.sight import in_sight
+from services.api.sight import in_sight_by_transfer
 from shared.tables import QuarantinedInstance, QuarantineReview, ReviewedInstance, Transfer, TransferPart
 
 router = APIRouter(tags=["quarantine"])
@@ -144,7 +144,7 @@ async def list_quarantine(
     context: Ctx, who: Who, asked: Filter, limit: Limit = 100, offset: Offset = 0
 ) -> Page[QuarantineItem]:
     """Of all projects in sight; those that wait for a decision, unless `state` says otherwise."""
-    mine = in_sight(who, "list_quarantine", QuarantinedInstance.project)
+    mine = _in_sight(who, "list_quarantine")
     async with context.database.reading() as session:
         return await page_of_quarantine(session, asked, limit, offset, mine)
 
@@ -170,7 +170,7 @@ async def group_quarantine(
             func.count(distinct(QuarantinedInstance.where)).label("places"),
             func.min(QuarantinedInstance.where).label("where"),
         )
-    ).where(*asked.conditions(), in_sight(who, "group_quarantine", QuarantinedInstance.project))
+    ).where(*asked.conditions(), _in_sight(who, "group_quarantine"))
     groups = groups.group_by(*by)
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(groups.subquery())) or 0
@@ -224,6 +224,10 @@ async def page_of_quarantine(
         .offset(offset)
     )
     return Page(items=[_item(row, review, decision) for row, review, decision in rows], total=total)
+
+
+def _in_sight(who: Actor, operation: str) -> ColumnElement[bool]:
+    return in_sight_by_transfer(who, operation, QuarantinedInstance.project, QuarantinedInstance.transfer)
 
 
 def _joined(query: Select[*Columns]) -> Select[*Columns]:

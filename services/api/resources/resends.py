@@ -9,17 +9,19 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import wishes
-from services.api.actor import Who
+from services.api.actor import Actor, Who
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, Identity, ProjectName, Prose, Uid
+from services.api.permissions import PERMISSIONS, bound_to
 from services.api.problems import Problem, documented
 from services.api.resources.corrections import EXAMPLE, CorrectionItem, correction_item
 from services.api.resources.projects import get_project
+from services.api.sites import is_theirs
 from shared.bus import Message
 from shared.events import ResendRequested
 from shared.ledger import add
 from shared.registry.projects import open_for_transfers, today
-from shared.tables import Correction, Project, Series, Transfer
+from shared.tables import Assignment, Correction, Project, Series, Transfer
 from shared.tables.base import new_id, now
 
 router = APIRouter(tags=["corrections"])
@@ -52,7 +54,7 @@ class CorrectionDetail(CorrectionItem):
     """A correction; of a resend also how far its transfers have come."""
 
     model_config = example(
-        **EXAMPLE | {"kind": "resend", "participant": None, "assignment": None, "becomes": None},
+        **EXAMPLE | {"kind": "resend", "assignment": None, "becomes": None},
         transfers={"completed": 1},
     )
     transfers: dict[str, int] = Field(description="by state; a large one is asked for bit by bit")
@@ -77,13 +79,16 @@ async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) ->
     async with context.database.session() as session:
         await _check(session, await get_project(session, wish.project))
         study = await _study(session, wish)
-        if study is not None and await wishes.in_force(session, study, wish.project) is None:
+        there = await wishes.in_force(session, study, wish.project) if study is not None else None
+        await _check_site(session, who, wish, there)
+        if study is not None and there is None:
             raise Problem("unknown-assignment", "the study is not assigned in this project")
         row = Correction(
             id=new_id(),
             kind="resend",
             project=wish.project,
             study_instance_uid=study,
+            participant=there.participant if there is not None else None,
             series_instance_uid=wish.series,
             transfer=wish.transfer,
             since=wish.since.astimezone(UTC) if wish.since else None,
@@ -128,6 +133,16 @@ async def _check(session: AsyncSession, project: Project) -> None:
         raise Problem("project-inactive", why)
     if not project.destinations:
         raise Problem("project-without-destination")
+
+
+async def _check_site(session: AsyncSession, who: Actor, wish: NewResend, there: Assignment | None) -> None:
+    """A problem when one who is bound to sites means what is of others, or of the whole project."""
+    if not bound_to(PERMISSIONS["resend"], who, wish.project):
+        return
+    if wish.since is not None:
+        raise Problem("bound-to-site")
+    if there is None or not await is_theirs(session, who, wish.project, there.participant):
+        raise Problem("unknown-assignment", "the study is not assigned in this project")
 
 
 async def _study(session: AsyncSession, wish: NewResend) -> str | None:

@@ -19,7 +19,7 @@ from services.api.problems import Problem, documented
 from services.api.release import refused
 from services.api.resources.projects import get_project
 from services.api.resources.quarantine import OF_IT, TRANSFER, Decision, RuleName
-from services.api.sight import in_sight
+from services.api.sight import in_sight_by_transfer
 from shared.bus import Message
 from shared.crypto import Vault
 from shared.database import insert_new, lock
@@ -154,7 +154,7 @@ async def list_reviews(
     """With the reasons for those who review in the project, without them for everybody else."""
     wanted = {QuarantineReview.project: project, QuarantineReview.transfer: transfer}
     where = [column == value for column, value in wanted.items() if value is not None]
-    where.append(in_sight(who, "list_reviews", QuarantineReview.project))
+    where.append(in_sight_by_transfer(who, "list_reviews", QuarantineReview.project, QuarantineReview.transfer))
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(QuarantineReview).where(*where)) or 0
         query = _reviews().where(*where).limit(limit).offset(offset)

@@ -17,6 +17,7 @@ from services.api.problems import FieldError, Problem, documented, invalid
 from services.api.resources.projects import get_project
 from services.api.resources.rules import ORDER, NewRule
 from services.api.sight import identities_in_sight, in_sight, within
+from services.api.sites import is_theirs
 from shared.crypto import Vault
 from shared.dicom.apart import CannotRead
 from shared.registry.candidates import candidate_of, candidate_of_header
@@ -159,7 +160,7 @@ async def try_rules(context: Ctx, who: Who, wish: RuleTest) -> RuleTestResult:
         if wish.project is not None:
             own = own.where(Project.name == wish.project)
         claims += aet_claims(candidate, await session.scalars(own))
-        winners = [await _winner(session, context.vault, candidate, each) for each in first_per_project(claims)]
+        winners = [await _winner(session, who, context.vault, candidate, each) for each in first_per_project(claims)]
     return RuleTestResult(rules=[_tried(rule, judgement) for rule, judgement in tried], winners=winners)
 
 
@@ -201,8 +202,11 @@ async def _candidate(
         raise invalid(FieldError(loc=["body", "header"], msg=str(error), type="unreadable")) from None
 
 
-async def _winner(session: AsyncSession, vault: Vault, candidate: Candidate, claim: Claim) -> Winner:
-    """A participant is shown only where the project would take it: before, it is what a patient is called."""
+async def _winner(session: AsyncSession, who: Actor, vault: Vault, candidate: Candidate, claim: Claim) -> Winner:
+    """A participant is shown only where the project would take it: before, it is what a patient is called.
+
+    Whoever is bound to sites is told of those of the sites.
+    """
     project = await session.get(Project, claim.project)
     refused = refusal(claim, project, candidate.person)
     participant = claim.participant or None
@@ -211,6 +215,8 @@ async def _winner(session: AsyncSession, vault: Vault, candidate: Candidate, cla
         participant = await known_participant(session, vault, claim.project, study.patient) if study else None
         if refused is None and project is not None and not project.auto_id_pattern:
             refused = "the project has no auto-ids"
+    if participant and not await is_theirs(session, who, claim.project, participant):
+        participant = None
     if refused is None and participant and await is_withdrawn(session, claim.project, participant):
         refused = "the participant's consent was withdrawn"
     return Winner(

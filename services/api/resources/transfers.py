@@ -137,7 +137,7 @@ async def list_transfers(
         Transfer.correction: correction,
     }
     where = [column == value for column, value in wanted.items() if value is not None]
-    where.append(in_sight(who, "list_transfers", Transfer.project))
+    where.append(in_sight(who, "list_transfers", Transfer.project, Transfer.participant))
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(Transfer).where(*where)) or 0
         found = await session.scalars(

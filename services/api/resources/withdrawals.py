@@ -134,7 +134,7 @@ async def list_withdrawals(
     """With their counts."""
     wanted = {Withdrawal.project: project, Withdrawal.state: state, Withdrawal.study_instance_uid: study}
     where = [column == value for column, value in wanted.items() if value is not None]
-    where.append(in_sight(who, "list_withdrawals", Withdrawal.project))
+    where.append(in_sight(who, "list_withdrawals", Withdrawal.project, Withdrawal.participant))
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(Withdrawal).where(*where)) or 0
         found = await session.scalars(

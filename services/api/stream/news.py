@@ -1,7 +1,7 @@
 """A change as it is told: how the thing stands now, by UIDs and pseudonyms only, and who may hear of it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -30,7 +30,8 @@ class News:
     sort: str
     data: dict[str, Any]
     projects: frozenset[str] = frozenset()
-    site: str = ""
+    sites: Mapping[str, str] = field(default_factory=dict)
+    """Project -> site of the participant there: whoever is bound to sites hears of theirs alone."""
 
 
 def may_hear(who: Actor, news: News) -> bool:
@@ -40,12 +41,12 @@ def may_hear(who: Actor, news: News) -> bool:
         return True
     if not news.projects:
         return projects_of(who, *ENTERING) != frozenset()
-    return any(_of_their_site(who, project, news.site) for project in news.projects & mine)
+    return any(_of_their_site(who, project, news) for project in news.projects & mine)
 
 
-def _of_their_site(who: Actor, project: str, site: str) -> bool:
-    sites = who.sites_in(project)
-    return not sites or not site or site in sites
+def _of_their_site(who: Actor, project: str, news: News) -> bool:
+    mine = who.sites_in(project)
+    return not mine or news.sites.get(project) in mine
 
 
 async def as_they_stand(session: AsyncSession, changes: Iterable[Change]) -> list[News]:
@@ -63,15 +64,12 @@ async def as_they_stand(session: AsyncSession, changes: Iterable[Change]) -> lis
 
 async def _studies(session: AsyncSession, sequences: dict[str, int]) -> list[News]:
     rows = await session.scalars(select(Study).where(Study.study_instance_uid.in_(sequences)))
-    in_force = await session.execute(
-        select(Assignment.study_instance_uid, Assignment.project).where(
-            Assignment.study_instance_uid.in_(sequences),
-            Assignment.in_force,
-        )
-    )
-    projects: dict[str, set[str]] = {}
-    for study, project in in_force:
-        projects.setdefault(study, set()).add(project)
+    mine = Assignment.study_instance_uid.in_(sequences), Assignment.in_force
+    in_force = list(await session.scalars(select(Assignment).where(*mine)))
+    sites = await _sites(session, in_force)
+    projects: dict[str, dict[str, str]] = {}
+    for each in in_force:
+        projects.setdefault(each.study_instance_uid, {})[each.project] = sites.get((each.project, each.participant), "")
     return [
         News(
             sequences[row.study_instance_uid],
@@ -84,6 +82,7 @@ async def _studies(session: AsyncSession, sequences: dict[str, int]) -> list[New
                 "arrived": row.arrived_at is not None,
             },
             frozenset(projects.get(row.study_instance_uid, ())),
+            projects.get(row.study_instance_uid, {}),
         )
         for row in rows
     ]
@@ -99,7 +98,7 @@ async def _assignments(session: AsyncSession, sequences: dict[str, int]) -> list
             "assignment",
             {name: getattr(row, name) for name in columns} | {"ended": row.ended_at is not None},
             frozenset({row.project}),
-            sites.get((row.project, row.participant), ""),
+            _at(sites, row),
         )
         for row in rows
     ]
@@ -116,7 +115,7 @@ async def _transfers(session: AsyncSession, sequences: dict[str, int]) -> list[N
             "transfer",
             {name: getattr(row, name) for name in columns} | sums.get(row.id, nothing),
             frozenset({row.project}),
-            sites.get((row.project, row.participant), ""),
+            _at(sites, row),
         )
         for row in rows
     ]
@@ -138,6 +137,10 @@ async def _quarantine(session: AsyncSession, sequences: dict[str, int]) -> list[
         News(sequence, "quarantine", {"project": project, "open": undecided.get(project, 0)}, frozenset({project}))
         for project, sequence in last.items()
     ]
+
+
+def _at(sites: Mapping[tuple[str, str], str], row: Assignment | Transfer) -> dict[str, str]:
+    return {row.project: sites.get((row.project, row.participant), "")}
 
 
 async def _sites(session: AsyncSession, rows: Sequence[Assignment | Transfer]) -> dict[tuple[str, str], str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 STATUS = "0, Incomplete | 1, Unverified | 2, Complete"
-RESERVED = ("redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance")
+GROUP = "redcap_data_access_group"
+RESERVED = ("redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance", GROUP)
 VALIDATIONS = {
     "date": r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])",
     "datetime": r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]) ([01]\d|2[0-3]):[0-5]\d",
@@ -63,6 +64,10 @@ class Project:
     designated: dict[str, list[str]] = field(default_factory=dict)
     rights: set[str] = field(default_factory=lambda: {"export", "import"})
     data: dict[Place, dict[str, str]] = field(default_factory=dict)
+    groups: set[str] = field(default_factory=set)
+    """Unique names of its data access groups."""
+    group_of: dict[str, str] = field(default_factory=dict)
+    """Record -> the group that it is in."""
 
     @property
     def record(self) -> str:
@@ -174,6 +179,10 @@ class Project:
             )
         if bool(instrument) != bool(instance):
             wrong("redcap_repeat_instance", number, "redcap_repeat_instance cannot have this value here.")
+        if (group := str(row.get(GROUP, "") or "")) and group not in self.groups:
+            wrong(GROUP, group, "The data access group name does not exist.")
+        elif group:
+            self.group_of[record] = group
         values = {name: str(value) for name, value in row.items() if name not in RESERVED and name != self.record}
         for name, value in values.items():
             if value or overwrite:

@@ -17,7 +17,7 @@ ALL = Actor("k.olsen", frozenset(SystemRole))
 ENTRY = frozenset({ProjectRole.DATA_ENTRY})
 CONTROLLER = frozenset({ProjectRole.CONTROLLER})
 WAITING = News(1, "study", {})
-OURS = News(2, "transfer", {}, frozenset({"ABCD-study"}), "oslo")
+OURS = News(2, "transfer", {}, frozenset({"ABCD-study"}), {"ABCD-study": "oslo"})
 THEIRS = News(3, "transfer", {}, frozenset({"EFGH-study"}))
 
 
