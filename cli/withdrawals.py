@@ -75,6 +75,20 @@ def done(
     _shown(found, as_json)
 
 
+@app.command()
+def retry(
+    withdrawal: Identity,
+    destination: Annotated[str | None, typer.Option(help="Only at this destination.")] = None,
+    transfer: Annotated[str | None, typer.Option(metavar="ID", help="Only of this transfer.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Have a program try again what is to be removed by hand."""
+    with Client() as client:
+        body = {"destination": destination, "transfer": transfer}
+        found = client.post(f"/withdrawals/{segment(withdrawal)}/retry", body)
+    _shown(found, as_json)
+
+
 def _shown(found: Item, as_json: bool) -> None:
     if as_json:
         return show_json(found)

@@ -107,8 +107,13 @@ def ask(base: str, folder: Path, options: argparse.Namespace, identities: list[s
         *("--seed", str(options.seed), "--generation-deterministic"),
         *("--max-examples", str(options.examples), "--phases", options.phases, "--no-color", "--continue-on-failure"),
         *("--header", f"Authorization: Bearer {TOKEN}", "--request-timeout", "60", "--warnings", "off"),
-        *("--exclude-checks", ",".join(UNCHECKED), "--exclude-path-regex", LEFT_OUT),
     ]
+    if not options.strict:
+        command += ["--exclude-checks", ",".join(UNCHECKED)]
+    if options.leave_out:
+        command += ["--exclude-path-regex", options.leave_out]
+    if options.only:
+        command += ["--include-path-regex", options.only]
     if options.seconds:
         command += ["--max-time", str(options.seconds)]
     return subprocess.run(command, cwd=folder, check=False).returncode
@@ -120,6 +125,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=20, help="per operation and phase")
     parser.add_argument("--seconds", type=int, default=0, help="at most; 0: as long as it takes")
     parser.add_argument("--phases", default="coverage,fuzzing")
+    parser.add_argument("--leave-out", default=LEFT_OUT, help="paths, by a regular expression; empty: none")
+    parser.add_argument("--only", default="", help="paths, by a regular expression")
+    parser.add_argument("--strict", action="store_true", help="what fits its schema has to be taken: for looking at")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", default="", help="an empty one; by default SQLite in a folder of its own")
     options = parser.parse_args(arguments)

@@ -441,6 +441,10 @@ class AssignmentEnded(Event):
         return self.assignment
 
 
+def _attempted(*parts: str) -> str:
+    return ":".join(parts).removesuffix(":")
+
+
 class WithdrawalRequested(Event):
     """What a transfer has brought to a destination is to leave it."""
 
@@ -448,9 +452,10 @@ class WithdrawalRequested(Event):
     withdrawal: str
     transfer: str
     destination: str
+    attempt: str = Field(default="", description="of a person who wants it tried again; empty: the first")
 
     def key(self) -> str:
-        return f"{self.withdrawal}:{self.transfer}:{self.destination}"
+        return _attempted(self.withdrawal, self.transfer, self.destination, self.attempt)
 
 
 class WithdrawalAnswered(Event):
@@ -465,9 +470,10 @@ class WithdrawalAnswered(Event):
     withdrawn: int = Field(description="that have left")
     target_study_instance_uid: str | None = Field(default=None, description="null: nothing was sent")
     reason: str = Field(default="", description="why by hand; free of PHI")
+    attempt: str = Field(default="", description="that of the request")
 
     def key(self) -> str:
-        return f"{self.withdrawal}:{self.transfer}:{self.destination}"
+        return _attempted(self.withdrawal, self.transfer, self.destination, self.attempt)
 
 
 class WithdrawalConfirmed(Event):
@@ -480,6 +486,31 @@ class WithdrawalConfirmed(Event):
 
     def key(self) -> str:
         return f"{self.withdrawal}:{self.transfer}:{self.destination}"
+
+
+class WithdrawalRetried(Event):
+    """A person wants a program to try once more what was to be removed by hand."""
+
+    name: ClassVar[str] = "withdrawal.retried.v1"
+    withdrawal: str
+    transfer: str
+    destination: str
+    attempt: str
+
+    def key(self) -> str:
+        return _attempted(self.withdrawal, self.transfer, self.destination, self.attempt)
+
+
+class WithdrawalCompleted(Event):
+    """What was sent wrongly has left everywhere: what its transfers have left here is of no use any more."""
+
+    name: ClassVar[str] = "withdrawal.completed.v1"
+    withdrawal: str
+    project: str
+    transfers: tuple[str, ...]
+
+    def key(self) -> str:
+        return self.withdrawal
 
 
 class ParticipantWithdrawn(Event):

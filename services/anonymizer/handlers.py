@@ -30,6 +30,7 @@ from shared.events import (
     SeriesAnonymized,
     TransferFailed,
     TransferRequested,
+    WithdrawalCompleted,
 )
 from shared.handlers import Handlers, Retry
 from shared.log import logger
@@ -191,3 +192,10 @@ async def remove(event: RemovalRequested, database: Database, store: Store) -> l
 async def retire(event: RetentionEnded, database: Database, store: Store) -> list[RetentionApplied]:
     """The time of a transfer's files is over."""
     return await expire(event, database, store) if event.kind in KINDS else []
+
+
+@handlers.on(WithdrawalCompleted)
+async def withdrawn(event: WithdrawalCompleted, database: Database, store: Store) -> None:
+    """What was sent wrongly has left its destinations, and leaves here."""
+    for transfer in event.transfers:
+        await remove_transfer(event.project, transfer, database, store)

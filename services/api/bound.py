@@ -19,7 +19,8 @@ OF_PARTICIPANTS: Final = frozenset(
         *("list_quarantine", "group_quarantine", "list_quarantine_of_transfer", "show_value"),
         *("decide", "list_reviews", "show_review"),
         *("list_findings", "show_finding", "show_after", "show_texts", "show_before"),
-        *("list_corrections", "show_correction", "list_withdrawals", "show_withdrawal", "confirm_withdrawal"),
+        *("list_corrections", "show_correction"),
+        *("list_withdrawals", "show_withdrawal", "confirm_withdrawal", "retry_withdrawal"),
         *("show_project", "try_rules", "watch"),
     }
 )

@@ -206,6 +206,7 @@ PERMISSIONS: Final[Mapping[str, Rule]] = {
     "list_withdrawals": _may(Where.ANY, READ, *MANAGING, *RUNNING),
     "show_withdrawal": _may(Where.CORRECTION, READ, *MANAGING, *RUNNING),
     "confirm_withdrawal": _may(Where.CORRECTION, WRITE, *MANAGING, *RUNNING),
+    "retry_withdrawal": _may(Where.CORRECTION, WRITE, *MANAGING, *RUNNING),
     "withdraw_consent": _may(Where.PROJECT, WRITE, *MANAGING),
     # the gateway
     "list_destinations": _may(Where.ANY, READ, *MANAGING, *RUNNING),

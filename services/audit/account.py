@@ -58,6 +58,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "project.withdrawn.v1": "project_moved and withdrawal_answered tell of it",
     "withdrawal.requested.v1": "withdrawal_answered tells of it",
     "withdrawal.confirmed.v1": "a person asked for it",
+    "withdrawal.retried.v1": "a person asked for it",
+    "withdrawal.completed.v1": "withdrawal_answered tells of it",
     "removal.requested.v1": "removal_answered tells of it",
     "retention.ended.v1": "retention_applied tells of it",
     "coupling.changed.v1": "a person asked for it",

@@ -39,6 +39,7 @@ from shared.events import (
     WithdrawalAnswered,
     WithdrawalConfirmed,
     WithdrawalRequested,
+    WithdrawalRetried,
 )
 from shared.handlers import Handlers, Reject
 from shared.registry.candidates import candidate_of
@@ -254,6 +255,12 @@ async def withdrawn(event: WithdrawalAnswered, session: AsyncSession) -> list[Ev
 async def confirmed(event: WithdrawalConfirmed, session: AsyncSession) -> list[Event]:
     """A person has removed it by hand."""
     return await withdrawals.confirmed(session, event)
+
+
+@handlers.on(WithdrawalRetried)
+async def retried(event: WithdrawalRetried, session: AsyncSession) -> list[Event]:
+    """A person thinks that a program can do it by now."""
+    return await withdrawals.retried(session, event)
 
 
 @handlers.on(ParticipantWithdrawn)

@@ -11,7 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.router import removals
 from services.router.transfers import request_missing
 from shared.database import lock
-from shared.events import Event, RemovalAnswered, WithdrawalAnswered, WithdrawalConfirmed, WithdrawalRequested
+from shared.events import (
+    Event,
+    RemovalAnswered,
+    WithdrawalAnswered,
+    WithdrawalCompleted,
+    WithdrawalConfirmed,
+    WithdrawalRequested,
+    WithdrawalRetried,
+)
 from shared.tables import Assignment, Removal, Transfer, TransferPart, Withdrawal, WithdrawalPart
 from shared.tables.base import now
 from shared.transfers import STOPPED
@@ -82,8 +90,20 @@ async def confirmed(session: AsyncSession, event: WithdrawalConfirmed) -> list[E
     return [*await settle_all(session, withdrawal), *await _go_on(session, part)]
 
 
+async def retried(session: AsyncSession, event: WithdrawalRetried) -> list[Event]:
+    """Ask the destination once more for what was left to a person, unless that person has done it meanwhile."""
+    withdrawal, part = await _held(session, event)
+    if part.state != "by_hand":
+        return []
+    part.state, part.answered_at = "asked", None
+    asked = WithdrawalRequested(
+        withdrawal=part.withdrawal, transfer=part.transfer, destination=part.destination, attempt=event.attempt
+    )
+    return [asked, *await settle(session, withdrawal)]
+
+
 async def _held(
-    session: AsyncSession, event: WithdrawalAnswered | WithdrawalConfirmed
+    session: AsyncSession, event: WithdrawalAnswered | WithdrawalConfirmed | WithdrawalRetried
 ) -> tuple[Withdrawal, WithdrawalPart]:
     """The withdrawal and its part, under the lock of the study: nobody begins to wait for it unseen."""
     part = await session.get_one(WithdrawalPart, (event.withdrawal, event.transfer, event.destination))
@@ -139,7 +159,20 @@ async def settle(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
         WithdrawalPart.withdrawal == withdrawal.id, WithdrawalPart.instances > 0
     )
     await session.execute(update(Transfer).where(Transfer.id.in_(brought)).values(state="withdrawn"))
-    return []
+    return await _of_no_use(session, withdrawal)
+
+
+async def _of_no_use(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
+    """What a correction has taken back goes from here, too: a consent asks for that itself, and so does an end.
+
+    No consent would find it: the study may be in another project by then, under another name.
+    """
+    if withdrawal.kind not in ("correction", "cancel"):
+        return []
+    mine = select(WithdrawalPart.transfer).where(WithdrawalPart.withdrawal == withdrawal.id).distinct()
+    transfers = tuple(await session.scalars(mine.order_by(WithdrawalPart.transfer)))
+    completed = WithdrawalCompleted(withdrawal=withdrawal.id, project=withdrawal.project, transfers=transfers)
+    return [completed] if transfers else []
 
 
 async def _states(session: AsyncSession, withdrawal: Withdrawal) -> set[str]:

@@ -49,4 +49,5 @@ def _answer(event: WithdrawalRequested, found: Brought, withdrawn: int, why: str
         withdrawn=withdrawn,
         target_study_instance_uid=found.study_instance_uid,
         reason="; ".join(said),
+        attempt=event.attempt,
     )

@@ -44,6 +44,7 @@ DONE: Final[Mapping[tuple[str, type[events.Event]], Told]] = {
     ("router", events.TransferCancelled): TRANSFER,
     ("router", events.WithdrawalAnswered): TRANSFER,
     ("router", events.WithdrawalConfirmed): TRANSFER,
+    ("router", events.WithdrawalRetried): TRANSFER,
 }
 """Events that have changed something once a service has handled them."""
 

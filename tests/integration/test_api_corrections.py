@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from shared.database import Database
-from shared.events import AssignmentCorrected, ResendRequested, StudyAssigned, TransferCancelled, WithdrawalConfirmed
+from shared.events import (
+    AssignmentCorrected,
+    ResendRequested,
+    StudyAssigned,
+    TransferCancelled,
+    WithdrawalConfirmed,
+    WithdrawalRetried,
+)
 from shared.tables import Assignment, Project, Transfer, Withdrawal, WithdrawalPart
 from tests.unit.api.support import Api, assignment, kind, running, series_rows, study_rows
 
@@ -194,13 +201,18 @@ async def test_what_waits_for_a_person_is_ticked_off(api: Api) -> None:
     wrong_place = {"destination": "here", "note": "done"}
     assert kind(await api.post("/withdrawals/c1/done", wrong_place)) == "nothing-by-hand"
     assert kind(await api.post("/withdrawals/c9/done", wrong_place)) == "unknown-correction"
+    assert kind(await api.post("/withdrawals/c1/retry", {"destination": "here"})) == "nothing-by-hand"
+    again = await api.post("/withdrawals/c1/retry", {})
+    [retried] = await api.owed()
+    assert isinstance(retried, WithdrawalRetried)
+    assert (again.status_code, retried.transfer, retried.destination) == (202, "t1", "there")
     shown = (await api.post("/withdrawals/c1/done", {"note": "deleted Doe^Jane in the console"})).json()
     assert [(each["destination"], each["note"]) for each in shown["parts"]] == [
         ("here", None), ("there", "deleted Doe^Jane in the console"),
     ]  # fmt: skip
-    assert await api.owed() == [WithdrawalConfirmed(withdrawal="c1", transfer="t1", destination="there")]
+    assert await api.owed() == [retried, WithdrawalConfirmed(withdrawal="c1", transfer="t1", destination="there")]
     await api.post("/withdrawals/c1/done", {"note": "twice"})
-    assert len(await api.owed()) == 1
+    assert len(await api.owed()) == 2
     assert (await api.get("/withdrawals/c1")).json()["parts"][1]["note"] == "deleted Doe^Jane in the console"
     async with api.context.database.reading() as session:
         assert (await session.get_one(Assignment, wrong.id)).in_force

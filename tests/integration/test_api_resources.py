@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, insert, select
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import insert, select
 
 from shared.bus import Bury, Delivery, Fate, Message
 from shared.database import Database
@@ -356,6 +356,24 @@ async def test_transfers_are_counted_at_the_destination_that_is_least_far(api: A
     assert [each["delivered"] for each in one["parts"]] == [4, 3, 4, None]
     assert [each["where"] for each in one["quarantine"]] == ["(7FE0,0010)"] * 2
     assert await kind(await api.get("/transfers/none")) == "unknown-transfer"
+
+    async with api.context.database.session() as session:
+        (await session.get_one(Transfer, "t1")).state = "failed"
+    assert (await api.get("/transfers/t1")).json()["made_good_by"] is None
+    brought = {"assignment": taken.id, "revision": 1, "destination": "a", "instances": 5}
+    await api.add(
+        transfer(taken.id, "t3", "completed"),
+        TransferPart(transfer="t2", series_instance_uid="1.1", **brought),
+        TransferPart(transfer="t3", series_instance_uid="1.2", **brought),
+    )
+    assert (await api.get("/transfers/t1")).json()["made_good_by"] == "t3", "together they have brought all of it"
+    assert [each["made_good_by"] for each in (await api.get("/transfers", state="completed")).json()["items"]] == [
+        None, None,
+    ]  # fmt: skip
+    async with api.context.database.session() as session:
+        (await session.get_one(Transfer, "t1")).state = "sending"
+        await session.execute(delete(TransferPart).where(TransferPart.transfer != "t1"))
+        await session.execute(delete(Transfer).where(Transfer.id == "t3"))
 
     counted = (await api.get("/counts")).json()
     assert (counted["delivered"], counted["quarantined"]) == (3, 2)

@@ -82,6 +82,7 @@ THINGS: Final[dict[str, Call]] = {
     "show_withdrawal": ("/withdrawals/co-{site}", None),
     "try_rules": ("/rules/test", {"study_instance_uid": "{uid}"}),
     # what is changed comes last
+    "retry_withdrawal": ("/withdrawals/co-{site}/retry", {}),
     "confirm_withdrawal": ("/withdrawals/co-{site}/done", {"note": "gone"}),
     "decide": ("/transfers/tr-{site}/reviews", {"decision": "repeat", "all": True} | WHY),
     "resend": ("/resends", {"project": PROJECT, "study": "{uid}"} | WHY),

@@ -21,6 +21,7 @@ from shared.events import (
     RemovalRequested,
     TransferRequested,
     WithdrawalAnswered,
+    WithdrawalCompleted,
     WithdrawalConfirmed,
     WithdrawalRequested,
 )
@@ -194,6 +195,10 @@ async def test_the_anonymizer_takes_off_what_it_has_counted(database: Database, 
     assert 0 < await count(database, KeptAttribute) <= before
     [answer] = await anonymizer.remove(REMOVAL, database, store)
     assert sum(answer.removed.values()) == 0, "twice is once"
+    corrected = WithdrawalCompleted(withdrawal="c2", project="PROJECT", transfers=("t2",))
+    await anonymizer.withdrawn(corrected, database, store)
+    assert not (store / "anonymized/t2").exists(), "what was sent wrongly has left, and is not kept here"
+    assert await count(database, KeptAttribute) == await count(database, QuarantinedInstance) == 0
 
 
 def _requested(part: Part) -> TransferRequested:

@@ -15,8 +15,10 @@ from shared.events import (
     TransferCompleted,
     TransferRequested,
     WithdrawalAnswered,
+    WithdrawalCompleted,
     WithdrawalConfirmed,
     WithdrawalRequested,
+    WithdrawalRetried,
 )
 from shared.tables import Assignment, CouplingEntry, Project, Transfer, Withdrawal, WithdrawalPart
 from tests.integration.test_router import STUDY, VAULT, arrive, assign, assignment, match
@@ -77,7 +79,8 @@ async def test_the_new_assignment_is_sent_when_the_old_one_has_left(catalogue: D
         await router.completed(late, session)
     assert await state_of(catalogue, Transfer, first.transfer) == "cancelled", "a late end changes nothing"
 
-    requested = await answer(catalogue, asked)
+    gone, *requested = await answer(catalogue, asked)
+    assert gone == WithdrawalCompleted(withdrawal="c1", project="PROJECT", transfers=(first.transfer,))
     assert [(e.series_instance_uid, e.participant) for e in requested if isinstance(e, TransferRequested)] == [
         ("1.2.3.1", "P2"),
         ("1.2.3.2", "P2"),
@@ -94,7 +97,8 @@ async def test_what_no_program_can_delete_waits_for_a_person(catalogue: Database
     assert await answer(catalogue, asked, "by_hand") == []
     assert await state_of(catalogue, Withdrawal, "c1") == "by_hand"
     async with catalogue.session() as session:
-        [request] = await router.confirmed(WithdrawalConfirmed(**asked.model_dump()), session)
+        gone, request = await router.confirmed(WithdrawalConfirmed(**asked.model_dump()), session)
+    assert isinstance(gone, WithdrawalCompleted)
     assert isinstance(request, TransferRequested)
     assert request.participant == "P2"
     key = ("c1", asked.transfer, "research")
@@ -102,13 +106,36 @@ async def test_what_no_program_can_delete_waits_for_a_person(catalogue: Database
     assert await state_of(catalogue, Withdrawal, "c1") == "done"
 
 
+async def test_what_no_program_could_delete_is_tried_again(catalogue: Database) -> None:
+    await assign(catalogue, assignment("P1"))
+    _, asked = await correct(catalogue, correction())
+    assert isinstance(asked, WithdrawalRequested)
+    await answer(catalogue, asked, "by_hand")
+    again = WithdrawalRetried(withdrawal="c1", transfer=asked.transfer, destination="research", attempt="b1")
+    async with catalogue.session() as session:
+        [request] = await router.retried(again, session)
+        assert await router.retried(again, session) == [], "it is under way"
+    assert request == asked.model_copy(update={"attempt": "b1"})
+    assert request.key() != asked.key(), "no inbox takes it for the first"
+    assert isinstance(request, WithdrawalRequested)
+    assert await state_of(catalogue, Withdrawal, "c1") == "under_way"
+    _, sent = await answer(catalogue, request)
+    assert isinstance(sent, TransferRequested)
+    assert await state_of(catalogue, Withdrawal, "c1") == "done"
+
+
 async def test_another_project_has_other_uids_and_need_not_wait(catalogue: Database) -> None:
     async with catalogue.session() as session:
         session.add(Project(name="SECOND", encrypted_key=b"", destinations=["research"]))
-    await assign(catalogue, assignment("P1"))
-    _, _, request = await correct(catalogue, correction(project="SECOND"))
+    [first] = await assign(catalogue, assignment("P1"))
+    _, asked, request = await correct(catalogue, correction(project="SECOND"))
     assert isinstance(request, TransferRequested)
     assert (request.project, request.participant) == ("SECOND", "P2")
+    assert isinstance(asked, WithdrawalRequested)
+    [gone] = await answer(catalogue, asked)
+    assert gone == WithdrawalCompleted(withdrawal="c1", project="PROJECT", transfers=(first.transfer,)), (
+        "a consent that is withdrawn in the second project would not find it"
+    )
 
 
 @pytest.mark.parametrize("wrong", [{"participant": "nobody"}, {"project": "NOWHERE"}])
@@ -131,7 +158,7 @@ async def test_what_a_person_has_ended_no_list_begins_again_but_a_person_may(cat
     assert isinstance(asked, WithdrawalRequested)
     assert await match(catalogue) == []
     assert await assign(catalogue, assignment("P8", "a3")) == [], "it waits for what has to leave"
-    [request] = await answer(catalogue, asked)
+    _, request = await answer(catalogue, asked)
     assert isinstance(request, TransferRequested)
     assert request.participant == "P8"
 

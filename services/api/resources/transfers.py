@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.made_good import made_good
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Uid
 from services.api.problems import Problem, documented
 from services.api.resources.quarantine import EXAMPLE as QUARANTINED
@@ -46,6 +47,7 @@ EXAMPLE = {
     "refused": 0,
     "counted": 0,
     "error": None,
+    "made_good_by": None,
     "requested_at": "2026-01-02T10:35:00Z",
     "finished_at": None,
 }
@@ -76,6 +78,7 @@ class TransferItem(Shape):
     refused: int
     counted: int = Field(description="confirmed by a count at the destinations")
     error: str | None
+    made_good_by: str | None = Field(description="of a failed one: the later transfer with which all of it had come")
     requested_at: datetime
     finished_at: datetime | None
 
@@ -148,8 +151,9 @@ async def list_transfers(
             .offset(offset)
         )
         rows = found.all()
-        sums = await sums_of(session, [row.id for row in rows])
-    return Page(items=[TransferItem(**_fields(row, sums.get(row.id))) for row in rows], total=total)
+        sums, good = await sums_of(session, [row.id for row in rows]), await made_good(session, rows)
+    items = [TransferItem(**_fields(row, sums.get(row.id)), made_good_by=good.get(row.id)) for row in rows]
+    return Page(items=items, total=total)
 
 
 @router.get("/transfers/{identity}", summary="One transfer with its parts", responses=documented("unknown-transfer"))
@@ -168,6 +172,7 @@ async def show_transfer(context: Ctx, identity: Identity) -> TransferDetail:
         quarantine = await page_of_quarantine(session, Asked(transfer=identity, state="all"), 1000, 0)
         return TransferDetail(
             **_fields(row, sums.get(identity)),
+            made_good_by=(await made_good(session, [row])).get(identity),
             parts=[_named(PartItem, part) for part in parts],
             quarantine=quarantine.items,
         )

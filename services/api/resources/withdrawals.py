@@ -17,10 +17,10 @@ from services.api.problems import Problem, documented
 from services.api.sight import in_sight
 from shared.bus import Message
 from shared.database import insert_new
-from shared.events import WithdrawalConfirmed
+from shared.events import WithdrawalConfirmed, WithdrawalRetried
 from shared.ledger import add
 from shared.tables import Correction, Removal, Withdrawal, WithdrawalNote, WithdrawalPart
-from shared.tables.base import now
+from shared.tables.base import new_id, now
 
 router = APIRouter(tags=["corrections"])
 State = Literal["pending", "under_way", "by_hand", "done", "refused"]
@@ -112,12 +112,18 @@ class WithdrawalDetail(WithdrawalItem):
     removals: list[RemovalItem] = Field(description="of a participant whose consent was withdrawn")
 
 
-class Done(Shape):
-    """What was removed by hand: all that is open, or only of one destination or one transfer."""
+class ByHand(Shape):
+    """What is to be removed by hand: all that is open, or only of one destination or one transfer."""
 
-    model_config = example(destination="research-pacs", note="deleted in the PACS's console, ticket 4711")
+    model_config = example(destination="research-pacs")
     destination: Name | None = None
     transfer: Identity | None = None
+
+
+class Done(ByHand):
+    """What was removed by hand, and how."""
+
+    model_config = example(destination="research-pacs", note="deleted in the PACS's console, ticket 4711")
     note: Prose = Field(description="kept encrypted: people write names")
 
 
@@ -168,21 +174,7 @@ async def show_withdrawal(context: Ctx, who: Who, identity: Identity) -> Withdra
 async def confirm_withdrawal(context: Ctx, who: Who, identity: Identity, done: Done) -> WithdrawalDetail:
     """What has waited for it goes on when nothing is left to be removed."""
     async with context.database.session() as session:
-        if await session.get(Withdrawal, identity) is None:
-            raise Problem("unknown-correction")
-        meant = {WithdrawalPart.destination: done.destination, WithdrawalPart.transfer: done.transfer}
-        open_parts = await session.scalars(
-            select(WithdrawalPart).where(
-                WithdrawalPart.withdrawal == identity,
-                WithdrawalPart.state == "by_hand",
-                *(column == value for column, value in meant.items() if value is not None),
-            )
-        )
-        keys = [
-            {"withdrawal": identity, "transfer": part.transfer, "destination": part.destination} for part in open_parts
-        ]
-        if not keys:
-            raise Problem("nothing-by-hand")
+        keys = await _by_hand(session, identity, done)
         note = context.vault.encrypt(done.note)
         rows = [key | {"by": who.name, "note": note, "created_at": now()} for key in keys]
         await insert_new(session, WithdrawalNote, rows)
@@ -190,6 +182,41 @@ async def confirm_withdrawal(context: Ctx, who: Who, identity: Identity, done: D
         found = await _detail(context, session, who, identity)
     context.relay.wake()
     return found
+
+
+@router.post(
+    "/withdrawals/{identity}/retry",
+    summary="Have a program try again what is to be removed by hand",
+    status_code=202,
+    responses=documented("unknown-correction", "nothing-by-hand", "invalid-request"),
+)
+async def retry_withdrawal(context: Ctx, who: Who, identity: Identity, meant: ByHand) -> WithdrawalDetail:
+    """When a destination has got a way to delete, or is there again: asked once more, and counted as before."""
+    async with context.database.session() as session:
+        attempt = new_id()
+        keys = await _by_hand(session, identity, meant)
+        await add(session, [Message.of(WithdrawalRetried(**key, attempt=attempt)) for key in keys])
+        found = await _detail(context, session, who, identity)
+    context.relay.wake()
+    return found
+
+
+async def _by_hand(session: AsyncSession, identity: str, meant: ByHand) -> list[dict[str, str]]:
+    """The parts that are meant, as keys; a problem when there are none."""
+    if await session.get(Withdrawal, identity) is None:
+        raise Problem("unknown-correction")
+    wanted = {WithdrawalPart.destination: meant.destination, WithdrawalPart.transfer: meant.transfer}
+    parts = await session.scalars(
+        select(WithdrawalPart).where(
+            WithdrawalPart.withdrawal == identity,
+            WithdrawalPart.state == "by_hand",
+            *(column == value for column, value in wanted.items() if value is not None),
+        )
+    )
+    keys = [{"withdrawal": identity, "transfer": part.transfer, "destination": part.destination} for part in parts]
+    if not keys:
+        raise Problem("nothing-by-hand")
+    return keys
 
 
 async def _detail(context: Ctx, session: AsyncSession, who: Actor, identity: str) -> WithdrawalDetail:

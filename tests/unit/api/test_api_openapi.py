@@ -175,6 +175,7 @@ POST /api/v1/tokens 201 400 404 413 422 500 503
 POST /api/v1/transfers/{identity}/cancel 202 400 404 409 413 422 500 503
 POST /api/v1/transfers/{identity}/reviews 201 400 404 409 413 422 500 503
 POST /api/v1/withdrawals/{identity}/done 200 400 404 409 413 422 500 503
+POST /api/v1/withdrawals/{identity}/retry 202 400 404 409 413 422 500 503
 POST /dicomweb/studies 200 202 400 406 408 409 413 415 422 500 503
 POST /dicomweb/studies/{study} 200 202 400 406 408 409 413 415 422 500 503
 PUT /api/v1/accounts/{login}/password 204 400 404 409 413 422 500 503
