@@ -641,6 +641,8 @@ EVENTS: dict[str, type[Event]] = {
         WithdrawalRequested,
         WithdrawalAnswered,
         WithdrawalConfirmed,
+        WithdrawalRetried,
+        WithdrawalCompleted,
         ParticipantWithdrawn,
         RemovalRequested,
         RemovalAnswered,

@@ -115,7 +115,7 @@ class Recording:
             project=facts.project or self._hidden,
             study_instance_uid=facts.study,
             participant=facts.participant,
-            details=dict(facts.details),
+            details=dict(facts.details) | self._scope["state"].get("told", {}),
             correlation=self._id,
         )
 

@@ -45,6 +45,9 @@ class ApiSettings(FionaSettings):
     session_idle_seconds: float = Field(default=3600, gt=0, description="and how long without a request")
     sign_in: Path | None = Field(default=None, description="YAML: who else vouches for people (LDAP, OIDC)")
     token_days: int = Field(default=366, gt=0, description="the most that a token may be good for")
+    provider_days: float = Field(
+        default=7, gt=0, description="how long the word of a provider (OIDC) holds for tokens; then a sign-in there"
+    )
     sign_in_failures: int = Field(default=10, gt=0, description="of one account in 15 minutes; then it waits")
     sign_in_failures_address: int = Field(default=100, gt=0, description="the same of one address")
     password_kib: int = Field(default=65536, ge=8, description="memory of argon2id")

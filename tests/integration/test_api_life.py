@@ -13,6 +13,7 @@ from shared.events import ProjectConfirmed, ProjectMoved
 from shared.registry.projects import today
 from shared.tables import Mail, Project, ProjectExport, ProjectLeftover, ProjectProfile, ProjectWork
 from shared.tables.base import now
+from tests.people import person
 from tests.unit.api.support import Api, kind, running
 
 NAME = "ABCD-study"
@@ -79,6 +80,16 @@ async def test_an_application_becomes_a_project(api: Api) -> None:
     assert (await api.get(f"/contracts/{asked['agreed']}")).json()["text"].startswith("# Agreement")
     assert kind(await api.post("/applications", asked)) == "project-exists"
     assert (await api.get("/applications", state="applied")).json()["total"] == 1
+    await api.add(*person("kari"), *person("ola"))
+    theirs = await api.by("fiona_t_kari", "POST", "/applications", asked | {"project": "KARI-study"})
+    own = f"/applications/{theirs.json()['id']}"
+    assert (await api.by("fiona_t_kari", "GET", own)).json()["applicant"] == "kari"
+    assert [each["id"] for each in (await api.by("fiona_t_kari", "GET", "/applications")).json()["items"]] == [
+        theirs.json()["id"]
+    ]
+    assert kind(await api.by("fiona_t_ola", "GET", own)) == "unknown-application"
+    assert (await api.by("fiona_t_ola", "GET", "/applications")).json()["total"] == 0
+    assert kind(await api.by("fiona_t_kari", "POST", f"{own}/approve", {"destinations": []})) == "forbidden"
 
     await api.post("/destinations", {"name": "here", "kind": "folder"})
     approved = await api.post(f"/applications/{item['id']}/approve", {"destinations": ["here"]})
@@ -138,10 +149,16 @@ async def test_production_archive_and_a_longer_approval(api: Api) -> None:
     assert kind(await api.post(f"/projects/{NAME}/archive", {"reason": "x"}, if_match=made["etag"])) == (
         "changed-meanwhile"
     )
+    rule = (await api.post("/rules", {"project": NAME, "patient_id": "X"})).json()["id"]
     archived = await api.post(f"/projects/{NAME}/archive", {"reason": "all is there"}, if_match="*")
     assert archived.json()["state"] == "archived", archived.text
     assert kind(await api.patch(f"/projects/{NAME}", {"description": "x"}, if_match="*")) == "project-closed"
     assert (await api.get(f"/projects/{NAME}")).json()["closed"] == "the project is archived"
+
+    entries = {"entries": [{"accession_number": "A", "participant": "X1"}]}
+    assert kind(await api.post(f"/projects/{NAME}/coupling", entries)) == "project-inactive"
+    assert kind(await api.post("/rules", {"project": NAME, "patient_id": "X"})) == "project-closed"
+    assert kind(await api.patch(f"/rules/{rule}", {"position": 3})) == "project-closed"
 
     over = {"ends_on": str(today())}
     assert kind(await api.post(f"/projects/{NAME}/extend", over, if_match="*")) == "invalid-request"

@@ -4,6 +4,8 @@ import hmac
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from time import time
 from typing import Any
@@ -14,11 +16,15 @@ import yaml
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from cli.loopback import Loopback
 from services.api.people.elsewhere import Oidc
 from services.api.people.oidc import Client, Journey, OidcRefused, OidcUnavailable
 from shared.database import Database
+from shared.tables import Account
+from shared.tables.base import now
 from tests.components.fixtures import disposable
 from tests.components.oidc import OidcProvider
+from tests.people import person
 from tests.unit.api.support import BASE, Api, kind, running
 
 CALLBACK = "http://127.0.0.1:8080/api/v1/session/oidc/feide/callback"
@@ -60,6 +66,48 @@ async def leave(page: httpx.AsyncClient) -> str:
     assert answer.status_code == 303, answer.text
     assert "SameSite=lax" in answer.headers["set-cookie"]
     return str(answer.headers["location"])
+
+
+async def test_a_terminal_signs_in_by_a_browser(api: Api, page: httpx.AsyncClient, provider: OidcProvider) -> None:
+    waiting = Loopback()
+    opened = await page.get(f"/api/v1/session/oidc/feide?{waiting.query}")
+    led = await page.get(provider.sign_in(str(opened.headers["location"]), "77"), headers=NAVIGATION)
+    address = str(led.headers["location"])
+    assert address.startswith(f"http://127.0.0.1:{waiting.server_port}/?code=")
+    assert [name for name in page.cookies if name == "fiona"] == [], "the browser itself is not signed in"
+    with ThreadPoolExecutor() as threads:
+        browser = threads.submit(httpx.get, address, trust_env=False)
+        code = waiting.wait(10)
+        assert browser.result().status_code == 200
+    waiting.server_close()
+    other = {"code": code, "verifier": "x" * 43}
+    assert kind(await page.post("/api/v1/session/code", json=other)) == "provider-refused"
+    for wrong in ("Zm9v", code[:-8] + "AAAAAAA="):
+        asked = {"code": wrong, "verifier": waiting.verifier}
+        assert kind(await page.post("/api/v1/session/code", json=asked)) == "provider-refused"
+    mine = (await page.post("/api/v1/session/code", json={"code": code, "verifier": waiting.verifier})).json()
+    me = await api.by(mine["token"], "GET", "/session")
+    assert (me.json()["login"], mine["login"], mine["csrf_token"]) == ("kari", "kari", None)
+    half = await page.get("/api/v1/session/oidc/feide?port=4711")
+    assert kind(half) == "invalid-request"
+
+
+async def test_a_token_works_as_long_as_the_provider_has_spoken_lately(
+    api: Api, page: httpx.AsyncClient, provider: OidcProvider
+) -> None:
+    await page.get(provider.sign_in(await leave(page), "77"), headers=NAVIGATION)
+    await api.add(*person("kari", token="fiona_t_kari")[1:])
+    assert (await api.by("fiona_t_kari", "GET", "/session")).is_success
+
+    async def signed_in(days: float) -> None:
+        async with api.context.database.session() as session:
+            (await session.get_one(Account, "kari")).signed_in_at = now() - timedelta(days=days)
+
+    await signed_in(7.1)
+    refused = await api.by("fiona_t_kari", "GET", "/session")
+    assert (kind(refused), "provider" in refused.json()["detail"]) == ("not-signed-in", True)
+    await signed_in(6.9)
+    assert (await api.by("fiona_t_kari", "GET", "/session")).is_success
 
 
 async def test_there_and_back(api: Api, page: httpx.AsyncClient, provider: OidcProvider) -> None:

@@ -48,12 +48,16 @@ class Journey:
     nonce: str
     verifier: str
     until: float
+    port: int = 0
+    """Of a terminal that waits for the browser; 0: there is none."""
+    challenge: str = ""
+    """Of the terminal's verifier."""
 
     @classmethod
-    def begin(cls, provider: str) -> "Journey":
+    def begin(cls, provider: str, port: int = 0, challenge: str = "") -> "Journey":
         """A new one."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        return cls(provider, state, nonce, verifier, time() + SECONDS)
+        return cls(provider, state, nonce, verifier, time() + SECONDS, port, challenge)
 
     def sealed(self, vault: Vault) -> str:
         """As a cookie's value."""

@@ -75,7 +75,7 @@ async def recognise(request: Request, session: AsyncSession) -> Recognised:
     known = await (
         _by_session(session, secret, by_cookie, settings)
         if by_cookie or secret.startswith(SESSION)
-        else _by_token(session, secret)
+        else _by_token(session, secret, settings)
     )
     if known is None:
         raise Problem("not-signed-in", "it has ended, or never was" if by_cookie else None, headers=REFUSED)
@@ -98,15 +98,23 @@ async def _by_session(session: AsyncSession, secret: str, by_cookie: bool, setti
     return Recognised(actor, session=row[0].digest, csrf=csrf, expires_at=row[0].expires_at, stale=stale)
 
 
-async def _by_token(session: AsyncSession, secret: str) -> Recognised | None:
+async def _by_token(session: AsyncSession, secret: str, settings: ApiSettings) -> Recognised | None:
     query = select(ApiToken, Account).join(Account, Account.login == ApiToken.account)
     row = (await session.execute(query.where(ApiToken.digest == digest(secret), ~Account.disabled))).first()
     moment = now()
     if row is None or row[0].expires_at <= moment or row[0].revoked_at is not None:
         return None
+    if row[1].origin == "oidc" and not _vouched_lately(row[1], settings):
+        raise Problem("not-signed-in", "whoever owns the token has to sign in at the provider again", headers=REFUSED)
     actor = limited(await actor_of(session, row[1]), row[0])
     stale = row[0].used_at is None or row[0].used_at + SEEN <= moment
     return Recognised(actor, token=row[0].id, expires_at=row[0].expires_at, stale=stale)
+
+
+def _vouched_lately(account: Account, settings: ApiSettings) -> bool:
+    """Whether the provider's word of what somebody may is not too old: it cannot be asked but by signing in."""
+    at = account.signed_in_at
+    return at is not None and at + timedelta(days=settings.provider_days) > now()
 
 
 def _known(request: Request) -> Recognised:

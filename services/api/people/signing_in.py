@@ -65,9 +65,10 @@ async def check_password(request: Request, context: Context, login: str, passwor
     """The account; a problem that says nothing more when it is not the right password, or too many were not."""
     door: Door = request.app.state.door
     name = canonical(login)
-    by_account, by_address = await count(request, context, "sign-in", name)
     async with context.database.reading() as session:
         account = await session.get(Account, name)
+    _tell(request, context, name, known=account is not None)
+    by_account, by_address = await count(request, context, "sign-in", name)
     if door.elsewhere.ldap and (account is None or account.origin == "ldap"):
         return await _by_directory(context, door, name, password, by_account, by_address)
     kept = None if account is None or account.disabled or account.origin != "local" else account.password
@@ -79,6 +80,13 @@ async def check_password(request: Request, context: Context, login: str, passwor
     async with context.database.session() as session:
         await tallies.forgive(session, by_account, [by_address])
         return await _signed_in(session, account, anew)
+
+
+def _tell(request: Request, context: Context, name: str, *, known: bool) -> None:
+    """For the audit: whose sign-in was tried. What is no login here may be a password in the wrong field: of that only
+    a keyed hash is kept, by which several tries are seen to be of the same word."""
+    hashed = context.vault.hash("login tried", name)[:16]
+    request.state.told = {"login": name} if known else {"login_hash": hashed}
 
 
 async def _by_directory(

@@ -44,6 +44,7 @@ from services.api.resources import (
     rules,
     series,
     session,
+    session_code,
     studies,
     switches,
     tokens,
@@ -53,6 +54,7 @@ from services.api.resources import (
 
 ROUTERS = (
     session.router,
+    session_code.router,
     providers.router,
     accounts.router,
     members.router,

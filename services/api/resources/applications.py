@@ -8,12 +8,13 @@ from pydantic import Field
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.api.actor import ProjectRole, Who
+from services.api.actor import Actor, ProjectRole, Who
 from services.api.answers import Page, Shape, example
 from services.api.contract import Terms
 from services.api.features import Features, profile_of
 from services.api.needs import Ctx, Identity, Limit, Line, Offset, ProjectName, Prose
 from services.api.people.members import grant
+from services.api.permissions import PERMISSIONS, conceivable
 from services.api.problems import Problem, documented
 from services.api.project_fields import PEOPLE, SHAPE, Approval, BuiltIn, Destinations, ProjectFields, check_together
 from services.api.resources.projects import add_project
@@ -169,12 +170,15 @@ async def apply(context: Ctx, who: Who, request: Request, wish: NewApplication, 
 @router.get("/applications", summary="Applications, latest first")
 async def list_applications(
     context: Ctx,
+    who: Who,
     state: Annotated[Literal["applied", "approved", "rejected"] | None, Query()] = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[ApplicationItem]:
-    """Open ones and those that were decided."""
-    which = [] if state is None else [Application.state == state]
+    """Open ones and those that were decided: one's own, and to an administrator all."""
+    which = [] if _decides(who) else [Application.applicant == who.name]
+    if state is not None:
+        which.append(Application.state == state)
     async with context.database.reading() as session:
         total = await session.scalar(select(func.count()).select_from(Application).where(*which)) or 0
         latest = Application.created_at.desc(), Application.id
@@ -183,11 +187,11 @@ async def list_applications(
 
 
 @router.get("/applications/{identity}", summary="One application", responses=documented("unknown-application"))
-async def show_application(context: Ctx, identity: Identity) -> ApplicationItem:
-    """With all that was asked for."""
+async def show_application(context: Ctx, who: Who, identity: Identity) -> ApplicationItem:
+    """With all that was asked for: to whoever has applied, and to an administrator."""
     async with context.database.reading() as session:
         row = await session.get(Application, identity)
-    if row is None:
+    if row is None or not (row.applicant == who.name or _decides(who)):
         raise Problem("unknown-application")
     return _item(row, context.vault)
 
@@ -236,6 +240,11 @@ async def reject(context: Ctx, who: Who, identity: Identity, wish: Rejected) -> 
         await _answer(session, context.vault, asked, "is rejected", wish.reason)
     log.info("application rejected", project=row.project)
     return _item(row, context.vault)
+
+
+def _decides(who: Actor) -> bool:
+    """Whether somebody may decide about applications, and so sees all; a token has to be for that."""
+    return conceivable(PERMISSIONS["approve"], who)
 
 
 async def _open_one(session: AsyncSession, identity: str) -> Application:

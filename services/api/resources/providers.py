@@ -12,6 +12,7 @@ from services.api.people.oidc import SECONDS, Client, Journey, OidcRefused, Oidc
 from services.api.people.recognising import secure
 from services.api.people.sessions import begin, set_cookie
 from services.api.people.signing_in import Door
+from services.api.people.terminals import Challenge, Port, Waiting
 from services.api.people.vouched import welcome
 from services.api.problems import Problem, documented
 from shared.log import logger
@@ -43,12 +44,18 @@ async def list_providers(request: Request, limit: Limit = 100, offset: Offset = 
     summary="Go to a provider to sign in",
     status_code=303,
     response_class=RedirectResponse,
-    responses=LED | documented("unknown-provider", "provider-refused", "directory-unavailable"),
+    responses=LED | documented("unknown-provider", "provider-refused", "directory-unavailable", "invalid-request"),
 )
-async def go_to_provider(context: Ctx, request: Request, provider: ProviderName) -> RedirectResponse:
-    """A page leads there by a link; what ties the way back to this browser is sealed in a cookie."""
+async def go_to_provider(
+    context: Ctx, request: Request, provider: ProviderName, port: Port = None, challenge: Challenge = None
+) -> RedirectResponse:
+    """A page leads there by a link; what ties the way back to this browser is sealed in a cookie.
+
+    A terminal opens the link in a browser and says where it waits; what comes there is for `POST /session/code`.
+    """
     client = _client(request, provider)
-    journey = Journey.begin(provider)
+    waiting = Waiting.said(port, challenge)
+    journey = Journey.begin(provider, *((waiting.port, waiting.challenge) if waiting else ()))
     try:
         answer = RedirectResponse(await client.way(journey), 303)
     except (OidcUnavailable, OidcRefused) as error:
@@ -99,8 +106,11 @@ async def come_from_provider(
     if secret is None:
         raise Problem("no-role")
     log.info("signed in", destination=provider)
-    answer = RedirectResponse("/", 303)
-    set_cookie(request, answer, secret, door.settings)
+    if journey.port:
+        answer = RedirectResponse(Waiting(journey.port, journey.challenge).way(context.vault, secret), 303)
+    else:
+        answer = RedirectResponse("/", 303)
+        set_cookie(request, answer, secret, door.settings)
     answer.delete_cookie(_cookie(request), path="/", secure=secure(request), httponly=True, samesite="lax")
     return answer
 

@@ -16,6 +16,7 @@ from services.api.problems import FieldError, Problem, documented, invalid
 from services.api.resources.projects import check_event, get_project
 from services.api.sight import in_sight
 from shared.registry.auto_ids import parse
+from shared.registry.projects import OPEN
 from shared.tables import Project, RoutingRule
 from shared.tables.base import new_id, now
 
@@ -155,7 +156,7 @@ async def list_rules(
     "/rules",
     summary="Make a routing rule",
     status_code=201,
-    responses=documented("unknown-project", "event-not-allowed", "invalid-request"),
+    responses=documented("unknown-project", "project-closed", "event-not-allowed", "invalid-request"),
 )
 async def make_rule(context: Ctx, wish: NewRule, response: Response) -> RuleItem:
     """It acts on studies that arrive from now on; one that is here already can be assigned or coupled."""
@@ -180,7 +181,7 @@ async def show_rule(context: Ctx, identity: Identity, shown: Shown) -> RuleItem:
 @router.patch(
     "/rules/{identity}",
     summary="Change a routing rule",
-    responses=documented("unknown-rule", "event-not-allowed", "invalid-request", *EDITED),
+    responses=documented("unknown-rule", "project-closed", "event-not-allowed", "invalid-request", *EDITED),
 )
 async def change_rule(context: Ctx, identity: Identity, wish: RuleChange, edit: Edit) -> RuleItem:
     """It holds for studies that arrive from now on."""
@@ -213,7 +214,9 @@ async def _edited(session: AsyncSession, identity: str, edit: Edit) -> RoutingRu
 
 
 def _check(project: Project, row: RoutingRule) -> None:
-    """A problem unless the rule means something, and the project can do what it says."""
+    """A problem unless the rule means something, and the project is open and can do what it says."""
+    if project.state not in OPEN:
+        raise Problem("project-closed", f"the project is {project.state}")
     if (wrong := fault(row)) is not None:
         raise invalid(FieldError(loc=["body", *wrong.loc], msg=wrong.msg, type=wrong.type))
     if row.auto_id and not project.auto_id_pattern:

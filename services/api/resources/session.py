@@ -132,7 +132,7 @@ async def sign_in(context: Ctx, request: Request, wish: Credentials, response: R
     if not wish.bearer:
         set_cookie(request, response, secret, door.settings)
     return SignedIn(
-        **_me(account, actor),
+        **me_of(account, actor),
         csrf_token=None if wish.bearer else csrf_token(secret),
         expires_at=row.expires_at,
         token=secret if wish.bearer else None,
@@ -144,7 +144,7 @@ async def show_session(context: Ctx, who: Who, known: Known) -> Me:
     """With the token that a page needs to change anything."""
     async with context.database.reading() as session:
         account = await get_account(session, who.name)
-    return Me(**_me(account, who), csrf_token=known.csrf, expires_at=known.expires_at)
+    return Me(**me_of(account, who), csrf_token=known.csrf, expires_at=known.expires_at)
 
 
 @router.delete("/session", summary="Sign out", status_code=204)
@@ -224,7 +224,8 @@ def needs_session(known: Recognised) -> None:
         raise Problem("session-needed")
 
 
-def _me(account: Account, actor: Actor) -> dict[str, object]:
+def me_of(account: Account, actor: Actor) -> dict[str, object]:
+    """The fields of Me that an account and its actor say."""
     return {
         "login": actor.name,
         "name": account.name,

@@ -203,7 +203,7 @@ async def retry_withdrawal(context: Ctx, who: Who, identity: Identity, meant: By
 
 async def _by_hand(session: AsyncSession, identity: str, meant: ByHand) -> list[dict[str, str]]:
     """The parts that are meant, as keys; a problem when there are none."""
-    if await session.get(Withdrawal, identity) is None:
+    if await session.get(Withdrawal, identity) is None and await session.get(Correction, identity) is None:
         raise Problem("unknown-correction")
     wanted = {WithdrawalPart.destination: meant.destination, WithdrawalPart.transfer: meant.transfer}
     parts = await session.scalars(

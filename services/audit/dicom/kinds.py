@@ -54,6 +54,7 @@ BY_OPERATION: Final[Mapping[str, Kind]] = {
     "explain_attribute": Kind.QUERY,
     "echo_destination": Kind.QUERY,
     "sign_in": Kind.AUTHENTICATION,
+    "fetch_session": Kind.AUTHENTICATION,
     "sign_out": Kind.AUTHENTICATION,
     TRUNCATED: Kind.ALERT,
 }
@@ -66,6 +67,7 @@ TYPES: Final[Mapping[str, Code]] = {
     "application_started": codes.APPLICATION_START,
     "application_stopped": codes.APPLICATION_STOP,
     "sign_in": codes.LOGIN,
+    "fetch_session": codes.LOGIN,
     "sign_out": codes.LOGOUT,
     **dict.fromkeys(("change_password", "make_account", "set_account_password"), codes.USER_CHANGED),
     **dict.fromkeys(("make_token", "revoke_token"), codes.USER_CHANGED),

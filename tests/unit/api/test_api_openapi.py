@@ -128,7 +128,7 @@ PATCH /api/v1/destinations/{name} 200 404 412 428
 GET /api/v1/withdrawals 200 400 413 422 500 503
 GET /api/v1/withdrawals/{identity} 200 400 404 413 422 500 503
 PATCH /api/v1/projects/{name} 200 400 404 409 412 413 422 428 500 503
-PATCH /api/v1/rules/{identity} 200 404 412 428
+PATCH /api/v1/rules/{identity} 200 404 409 412 428
 POST /api/v1/accounts 201 400 409 413 422 500 503
 POST /api/v1/applications 201 409
 POST /api/v1/applications/{identity}/approve 200 404 409
@@ -165,6 +165,7 @@ POST /api/v1/projects/{name}/profile/proposal/accept 201 400 404 409 412 413 422
 POST /api/v1/redcap/comparisons 202 400 404 413 422 500 503
 POST /api/v1/resends 202 400 404 409 413 422 500 503
 POST /api/v1/rules 201 400 404 413 422 500 503
+POST /api/v1/session/code 200 429
 POST /api/v1/session 200 409 429
 POST /api/v1/session/password 204 400 409 413 422 429 500 503
 POST /api/v1/session/password/forgotten 202 429
@@ -290,6 +291,7 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
         *("event", "matched", "upload", "dry_run", "expires_days", "never"),
         *("actor", "operation", "outcome", "participant", "since", "until", "after", "head", "format"),
         *("if-match", "if-none-match", "login", "account", "disabled", "provider", "code", "iss"),
+        *("port", "challenge"),
         *("limit", "offset", "state", "sort", "rule", "mark", "vr", "path", "accept"),
     }
     for name, operation in operations(schema):

@@ -98,6 +98,17 @@ async def test_what_is_refused_is_recorded_whatever_it_was(sqlite: Database, tmp
     assert refused[2].details["sop_instance_uid"] == "1.2.3.4"
 
 
+async def test_a_sign_in_that_fails_says_whose_and_never_what_was_typed(sqlite: Database, tmp_path: Path) -> None:
+    async with running(sqlite, tmp_path) as api:
+        for login in ("K.Olsen ", "MyPassword1!", "mypassword1!", "another"):
+            await api.post("/session", {"login": login, "password": "x" * 12})
+        known, *others = answered(api.context.store)
+    assert (known.operation, known.outcome, known.details["login"]) == ("sign_in", "refused", "k.olsen")
+    first, again, other = [each.details["login_hash"] for each in others]
+    assert first == again != other, "the same word is seen to be the same"
+    assert not any("word" in str(each.details).lower().replace("password'", "") for each in others)
+
+
 async def test_a_project_that_is_hidden_from_somebody_is_not_hidden_from_the_audit(
     sqlite: Database, tmp_path: Path
 ) -> None:
