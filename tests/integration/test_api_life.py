@@ -149,7 +149,7 @@ async def test_production_archive_and_a_longer_approval(api: Api) -> None:
     assert kind(await api.post(f"/projects/{NAME}/archive", {"reason": "x"}, if_match=made["etag"])) == (
         "changed-meanwhile"
     )
-    rule = (await api.post("/rules", {"project": NAME, "patient_id": "X"})).json()["id"]
+    rule = (await api.post("/rules", {"project": NAME, "patient_id": "X.*", "event": "baseline"})).json()["id"]
     archived = await api.post(f"/projects/{NAME}/archive", {"reason": "all is there"}, if_match="*")
     assert archived.json()["state"] == "archived", archived.text
     assert kind(await api.patch(f"/projects/{NAME}", {"description": "x"}, if_match="*")) == "project-closed"

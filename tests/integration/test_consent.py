@@ -122,7 +122,7 @@ async def test_what_was_sent_under_a_wrong_name_goes_too(catalogue: Database) ->
     )  # fmt: skip
     async with catalogue.session() as session:
         ended = await router.corrected(corrected, session)
-    [right] = await taken_back(ended)
+    _, right = await taken_back(ended)
     assert isinstance(right, TransferRequested)
     [removal] = await taken_back(await withdraw(catalogue))
     assert isinstance(removal, RemovalRequested)
