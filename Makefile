@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 CODE := deidentification services shared cli tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check quick test bench locks format clean
+.PHONY: help setup demo run check quick test chaos bench locks format clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -41,6 +41,10 @@ quick: build/.develop ## The quick ones of the unit and contract tests
 test: build/.develop ## Every test, against the real components (installed when root)
 	@scripts/install-components.sh
 	$(PYTHON) -m pytest -n 2 --dist loadfile tests
+
+chaos: build/.develop ## A bad day on real parts: SEED=… (a new one by default), MINUTES=… (5); a report and build/chaos.json
+	@scripts/install-components.sh rabbitmq postgres orthanc iproute2
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: build/.bench ## Speed beside the peers, as ratios: a table and build/bench.json
 	@scripts/install-components.sh rabbitmq postgres orthanc dcmtk gdcm

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs the real components that tests, benchmarks and the demo talk to, on Debian (bookworm, trixie).
 #
-#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus gdcm
+#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus iproute2 gdcm
 #
 # Without names: all but gdcm (a benchmark's peer). A component that is there already costs nothing.
 # No system service is started or left enabled by what this installs: the tests start their own.
 # Not root: says what is missing, and exits 0 on a desk, 1 when CI=true.
 set -euo pipefail
 
-DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus)
+DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus iproute2)
 
 declare -A PACKAGES=(
   [rabbitmq]="rabbitmq-server"
@@ -18,6 +18,7 @@ declare -A PACKAGES=(
   [dicom3tools]="dicom3tools"
   [slapd]="slapd"
   [prometheus]="prometheus"
+  [iproute2]="iproute2"
   [gdcm]="libgdcm-tools"
 )
 declare -A SERVICES=([rabbitmq]="rabbitmq-server epmd.socket epmd" [postgres]="postgresql" [orthanc]="orthanc" [slapd]="slapd" [prometheus]="prometheus")
@@ -34,6 +35,7 @@ present() {
     dicom3tools) have dciodvfy ;;
     slapd)    have slapd && have slapadd ;;
     prometheus) have promtool ;;
+    iproute2) have ip ;;
     gdcm)     have gdcmanon ;;
   esac
 }

@@ -81,7 +81,9 @@ class Relay:
 
     async def move(self) -> int:
         """Publish one batch; how many messages that were."""
-        free = or_(OutboxEntry.claimed_until.is_(None), OutboxEntry.claimed_until < now())
+        # Nobody takes a row for longer: who says so has a clock that is wrong, and may be dead.
+        absurd = OutboxEntry.claimed_until > now() + 3 * IN_HAND
+        free = or_(OutboxEntry.claimed_until.is_(None), OutboxEntry.claimed_until < now(), absurd)
         waiting = select(OutboxEntry.sequence).where(free).order_by(OutboxEntry.sequence).limit(BATCH)
         async with self._database.reading() as session:
             if (await session.execute(waiting.limit(1))).first() is None:

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
-from tests.components.process import LOOPBACK, ComponentError, free_port
+from tests.components.process import ComponentError, free_port
 from tests.components.programs import absent, find
 from tests.components.server import Server
 
@@ -64,7 +64,6 @@ class PostgreSQL(Server):
         self.port = free_port()
         self.user = _ordinary_user()
         self._settings = [
-            f"listen_addresses={LOOPBACK}",
             f"port={self.port}",
             "unix_socket_directories=",
             f"fsync={'on' if fsync else 'off'}",
@@ -86,10 +85,10 @@ class PostgreSQL(Server):
 
     def url_of(self, database: str) -> str:
         """SQLAlchemy's, through asyncpg."""
-        return f"postgresql+asyncpg://postgres@{LOOPBACK}:{self.port}/{database}"
+        return f"postgresql+asyncpg://postgres@{self.host}:{self.port}/{database}"
 
     def command(self) -> list[str]:
-        settings = [part for setting in self._settings for part in ("-c", setting)]
+        settings = [part for setting in (f"listen_addresses={self.host}", *self._settings) for part in ("-c", setting)]
         return [self._program("postgres"), "-D", str(self.data), *settings]
 
     def prepare(self) -> None:
@@ -100,9 +99,12 @@ class PostgreSQL(Server):
             os.chown(self.folder, *self.user)
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync"]
         self._run("initdb", f"--pgdata={self.data}", *options)
+        if self.network is not None:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all postgres samenet trust\n")
 
     def ready(self) -> bool:
-        command = [self._program("pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port)]
+        command = [self._program("pg_isready"), "-q", "-h", self.host, "-p", str(self.port)]
         return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
     def stop_immediately(self) -> None:
@@ -112,7 +114,7 @@ class PostgreSQL(Server):
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run SQL through psql; what it prints, unaligned and without headers."""
-        target = ["-h", LOOPBACK, "-p", str(self.port), "-U", "postgres", "-d", database]
+        target = ["-h", self.host, "-p", str(self.port), "-U", "postgres", "-d", database]
         return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *target, "-c", statement)
 
     def create_database(self, name: str, template: str = "template1") -> str:

@@ -76,12 +76,15 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         user: tuple[int, int] | None = None,
+        namespace: str | None = None,
     ) -> None:
         self.log = log
         wrapped = ["setpriv", "--pdeathsig=KILL"]
         if user is not None:
             wrapped += [f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups"]
         wrapped += ["--", *command]
+        if namespace is not None:
+            wrapped = ["ip", "netns", "exec", namespace, *wrapped]
         with log.open("ab") as output:
             self._popen = _launcher.submit(
                 lambda: subprocess.Popen(

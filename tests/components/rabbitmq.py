@@ -1,6 +1,7 @@
 """RabbitMQ of one's own: any user, loopback only, with its own epmd, cookie and data."""
 
 import os
+import shutil
 import subprocess
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,7 @@ CONFIG = """\
 listeners.tcp.1 = {host}:{port}
 management.tcp.ip = {host}
 management.tcp.port = {http_port}
+loopback_users = none
 disk_free_limit.absolute = 50MB
 log.console = true
 log.console.level = warning
@@ -50,12 +52,12 @@ class RabbitMQ(Server):
     @property
     def url(self) -> str:
         """AMQP, the default virtual host."""
-        return f"amqp://guest:guest@{LOOPBACK}:{self.port}/"
+        return f"amqp://guest:guest@{self.host}:{self.port}/"
 
     @property
     def http_url(self) -> str:
         """The management API's root."""
-        return f"http://{LOOPBACK}:{self.http_port}/api"
+        return f"http://{self.host}:{self.http_port}/api"
 
     def command(self) -> list[str]:
         return [str(BIN / "rabbitmq-server")]
@@ -83,21 +85,33 @@ class RabbitMQ(Server):
 
     def prepare(self) -> None:
         super().prepare()
-        config = CONFIG.format(host=LOOPBACK, port=self.port, http_port=self.http_port)
+        config = CONFIG.format(host=self.host, port=self.port, http_port=self.http_port)
         (self.folder / "rabbitmq.conf").write_text(config)
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         if self._epmd is None or not self._epmd.running:
             command = ["epmd", "-port", str(self.epmd_port), "-address", LOOPBACK]
-            self._epmd = Process(command, self.folder / "epmd.log")
-            self._epmd.wait_ready(lambda: accepts(self.epmd_port), 10)
+            self._epmd = Process(
+                command, self.folder / "epmd.log", namespace=self.network.name if self.network else None
+            )
+            self._epmd.wait_ready(self._epmd_ready, 10)
 
     def ready(self) -> bool:
-        if not accepts(self.port):
+        if not accepts(self.port, self.host):
             return False
         try:
             return self.api("GET", "/whoami").is_success
         except httpx.TransportError:
             return False
+
+    def _epmd_ready(self) -> bool:
+        """It is on loopback: in a namespace only those inside reach it, and start after it all the same."""
+        return self.network is not None or accepts(self.epmd_port)
+
+    def lose_everything(self) -> None:
+        """Its disk is gone: killed, and started with nothing."""
+        self.kill()
+        shutil.rmtree(self.folder / "data")
+        self.start()
 
     def stop(self) -> None:
         super().stop()

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-from tests.components.process import ComponentError, Process
+from tests.components.network import Network
+from tests.components.process import LOOPBACK, ComponentError, Process
 
 
 class Server(ABC):
@@ -20,6 +21,7 @@ class Server(ABC):
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.user: tuple[int, int] | None = None
+        self.network: Network | None = None
         self._process: Process | None = None
 
     @abstractmethod
@@ -37,6 +39,16 @@ class Server(ABC):
     def prepare(self) -> None:
         """Write what it needs before it starts: every time, so it must not disturb what is there."""
         self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def host(self) -> str:
+        """Where it listens: loopback, or its own address behind a cable."""
+        return LOOPBACK if self.network is None else self.network.host
+
+    def behind(self, network: Network | None) -> Self:
+        """Run it in a network namespace; before its first start."""
+        self.network = network
+        return self
 
     @property
     def log(self) -> Path:
@@ -60,7 +72,14 @@ class Server(ABC):
         if self.running:
             return self
         self.prepare()
-        self._process = Process(self.command(), self.log, self.environment(), cwd=self.folder, user=self.user)
+        self._process = Process(
+            self.command(),
+            self.log,
+            self.environment(),
+            cwd=self.folder,
+            user=self.user,
+            namespace=self.network.name if self.network else None,
+        )
         try:
             self._process.wait_ready(self.ready, self.start_timeout)
         except ComponentError as error:

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from shared.database import Database, DatabaseUnavailable, insert_new, lock, try_lock
+from shared.database import GONE, Database, DatabaseUnavailable, insert_new, lock, try_lock
 from shared.tables import Base, Participant, Series
 from tests.components.postgres import PostgreSQL
 
@@ -138,4 +138,14 @@ async def test_a_lock_is_held_until_the_transaction_ends(postgres_database: str)
 
     await asyncio.gather(hold(), want())
     assert order == ["held", "let go", "got it"]
+    await database.close()
+
+
+async def test_the_server_gives_up_a_client_that_is_gone(postgres_database: str) -> None:
+    """A machine that loses its power says no goodbye: its transaction must not hold its locks for hours."""
+    database = Database(postgres_database)
+    async with database.reading() as session:
+        for name, value in GONE.items():
+            query = text("SELECT setting FROM pg_settings WHERE name = :name")
+            assert await session.scalar(query, {"name": name}) == value
     await database.close()
