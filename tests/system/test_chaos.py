@@ -19,7 +19,8 @@ from tests.studies import Study, ct_study
 from tests.system.gateway import SERVICES
 from tests.system.modality import Modality
 
-SEED = 5
+SEED = 2844
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def held(where: World, participant: str) -> int:
 
 
 def test_a_bad_day(the_world: World) -> None:
-    day = Day(SEED, seconds=20, senders=3, studies=2, images=10, patience=240).live(the_world)
+    day = Day(SEED, seconds=16, senders=3, studies=2, images=10, patience=240).live(the_world)
     assert day.faults == []
 
 
@@ -105,7 +106,7 @@ def test_the_broker_loses_its_data(the_world: World) -> None:
     time.sleep(2)  # what the outbox owed is published
     the_world.rabbitmq.lose_everything()
     for name in ("sender", "router", "indexer"):
-        gateway.processes[name].wait_for_ready = True
+        gateway.processes[name].wait_for_ready = False
         gateway.processes[name].start()
     said = fiona(the_world, "republish", "--older-than", "0")
     assert "study.assigned.v1" in said
