@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 CODE := deidentification services shared cli tests benchmarks scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run check quick test chaos bench locks format clean
+.PHONY: help setup demo run check quick test chaos bench audit locks format clean
 
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,9 @@ chaos: build/.develop ## A bad day on real parts: SEED=… (a new one by default
 bench: build/.bench ## Speed beside the peers, as ratios: a table and build/bench.json
 	@scripts/install-components.sh rabbitmq postgres orthanc dcmtk gdcm
 	@$(PYTHON) -m benchmarks
+
+audit: build/.develop ## Known weaknesses of what the locks name; OSV=PATH: by advisories that were carried in
+	@$(PYTHON) -m scripts.audit_dependencies $(if $(OSV),--advisories $(OSV))
 
 locks: ## Write the hashed locks anew from pyproject.toml
 	@scripts/lock.sh

@@ -62,7 +62,7 @@ def perform(wish: Wish, as_json: bool) -> None:
 def gateway() -> Node:
     """The gateway's receiver, as this machine's settings have it."""
     settings = ReceiverSettings()
-    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host  # noqa: S104
+    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host  # noqa: S104  compared, not listened on
     return Node(settings.ae_titles[0], host, settings.port)
 
 

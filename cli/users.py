@@ -137,7 +137,7 @@ def bootstrap(
         *(["--everything"] if everything else []),
         *(["--recover"] if recover else []),
     ]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603  our own interpreter, no shell
         [sys.executable, "-m", "services.api.people", login, *options], stderr=subprocess.PIPE, text=True, check=False
     )
     said = (done.stderr.strip().splitlines() or ["it has ended"])[-1]

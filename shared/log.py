@@ -7,6 +7,7 @@ like to quote the value they stumbled over; other people's loggers say only that
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from typing import Any
@@ -100,6 +101,18 @@ def configure(level: str = "INFO", stream: Any = None) -> None:
     logging.captureWarnings(True)
     for noisy in ("pynetdicom", "pydicom", "aio_pika", "aiormq", "httpx", "py.warnings", "alembic", "opentelemetry"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def catch_all() -> None:
+    """Say of what ends a thread or this process, too, only what it is and where, as one line of JSON."""
+
+    def ended(what: str, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+            logger("process").critical(what, exc_info=error)
+
+    sys.excepthook = lambda _, error, __: ended("the process ends", error)
+    threading.excepthook = lambda arguments: ended("a thread ends", arguments.exc_value)
+    sys.unraisablehook = lambda arguments: ended("nobody could be told", arguments.exc_value)
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

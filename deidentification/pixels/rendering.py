@@ -85,7 +85,7 @@ class Renderer:
         return _in_colour(np.ascontiguousarray(grey))
 
     def _mapped(self, values: Samples) -> Picture:
-        assert self.palette is not None
+        assert self.palette is not None  # noqa: S101  what is so here, said to mypy
         first, table = self.palette
         index = np.clip(values.astype(np.int64) - first, 0, len(table) - 1)
         return np.ascontiguousarray(table[index][:, :, ::-1])

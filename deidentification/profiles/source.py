@@ -61,7 +61,7 @@ def loaded(text: str) -> dict[str, Any]:
     if len(text.encode("utf-8", "surrogatepass")) > LARGEST:
         raise ProfileError([Problem("profile", f"larger than {LARGEST // 1024} KiB")])
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader, and stricter
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader, and stricter
     except yaml.MarkedYAMLError as wrong:
         mark = wrong.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "profile"

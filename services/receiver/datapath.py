@@ -151,8 +151,8 @@ class DataPath:
 
     def _finish(self) -> None:
         """The dataset is all here: keep it, then say so."""
-        assert self._request is not None
-        assert self._draft is not None
+        assert self._request is not None  # noqa: S101  what is so here, said to mypy
+        assert self._draft is not None  # noqa: S101  what is so here, said to mypy
         started = time.perf_counter()
         try:
             self._flush()

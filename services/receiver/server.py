@@ -39,7 +39,7 @@ class Handler(RequestHandler):
         """Start the association's thread; it reports its own end, however it ends."""
         server: Any = self.server
         association = self._create_association()
-        visit = server.welcome(association, self.request)
+        visit = server.welcome(association, self.request, self.client_address)
         association.dul.socket = visit.socket
         association.dul.daemon = True
         # The socket that pynetdicom made has announced the connection already; the new one did so again.
@@ -53,7 +53,24 @@ class Handler(RequestHandler):
                 server.farewell(visit)
 
         association.run = run_and_leave  # type: ignore[method-assign]
+        _guard(association)
         association.start()
+
+
+def _guard(association: Any) -> None:
+    """Let pynetdicom's state machine end with its association when a peer says things in an order unknown to it."""
+    reactor = association.dul
+    react = reactor.run_reactor
+
+    def react_or_end() -> None:
+        try:
+            react()
+        except Exception as error:
+            log.warning("association aborted", reason="out of order", error=type(error).__name__)
+            association.is_aborted, association.is_established = True, False
+            association._kill = reactor._kill_thread = True
+
+    reactor._target = react_or_end
 
 
 class Server(ThreadedAssociationServer):
@@ -68,6 +85,7 @@ class Server(ThreadedAssociationServer):
         self._tls = server_context(settings)
         self._lock = threading.Lock()
         self._visits: dict[Any, Visit] = {}
+        self._admitted: set[Any] = set()
         handlers: list[Any] = [
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_ESTABLISHED, self._established),
@@ -87,9 +105,15 @@ class Server(ThreadedAssociationServer):
         if not may_connect(client_address[0], self._settings.networks):
             REJECTED.labels("network").inc()
             return False
-        if len(self._visits) >= self._settings.max_associations + SPARE_CONNECTIONS:
-            REJECTED.labels("flood").inc()
-            return False
+        with self._lock:
+            if len(self._admitted) >= self._settings.max_associations + SPARE_CONNECTIONS:
+                REJECTED.labels("flood").inc()
+                return False
+            theirs = sum(address == client_address[0] for address, *_ in self._admitted)
+            if theirs >= self._settings.max_associations_per_address:
+                REJECTED.labels("address").inc()
+                return False
+            self._admitted.add(client_address)
         return True
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -106,15 +130,17 @@ class Server(ThreadedAssociationServer):
             why = "tls" if isinstance(error, ssl.SSLError) else "network"
             REJECTED.labels(why).inc()
             log.warning("connection lost", error=type(error).__name__, caller_ip=client_address[0])
+            with self._lock:
+                self._admitted.discard(client_address)
             self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whatever went wrong with accepting one connection, the next is welcome."""
         log.error("cannot accept", caller_ip=client_address[0])
 
-    def welcome(self, association: Any, connection: socket.socket) -> Visit:
+    def welcome(self, association: Any, connection: socket.socket, peer: Any) -> Visit:
         """A connection begins."""
-        visit = Visit(association, connection, self._settings, self._journal)
+        visit = Visit(association, connection, peer, self._settings, self._journal)
         with self._lock:
             self._visits[association] = visit
         ASSOCIATIONS.inc()
@@ -127,6 +153,7 @@ class Server(ThreadedAssociationServer):
         finally:
             with self._lock:
                 self._visits.pop(visit.association, None)
+                self._admitted.discard(visit.peer)
             ASSOCIATIONS.dec()
 
     def visits(self) -> list[Visit]:
@@ -156,7 +183,7 @@ class Receiver:
     @property
     def port(self) -> int:
         """Where it listens."""
-        assert self._server is not None
+        assert self._server is not None  # noqa: S101  what is so here, said to mypy
         return int(self._server.server_address[1])
 
     def visits(self) -> list[Visit]:

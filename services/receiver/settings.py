@@ -36,6 +36,9 @@ class ReceiverSettings(FionaSettings):
     tls_key: Path | None = Field(default=None, description="PEM of the certificate's key")
     tls_ca: Path | None = Field(default=None, description="PEM of whoever signs senders: mutual TLS")
     max_associations: int = Field(default=200, ge=1, description="at once; more are rejected")
+    max_associations_per_address: int = Field(
+        default=150, ge=1, description="of them, those of one address, so that no sender keeps out all others"
+    )
     max_pdu: int = Field(default=262_144, ge=4_096, le=16_777_216, description="that senders are told")
     acse_timeout: float = Field(default=30, gt=0, description="for TLS handshake and negotiation")
     network_timeout: float = Field(default=60, gt=0, description="without any progress by the sender")

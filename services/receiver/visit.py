@@ -37,10 +37,16 @@ class Visit:
     """Bound to one pynetdicom association; its methods run in that association's thread but for `stop`."""
 
     def __init__(
-        self, association: "Association", connection: socket.socket, settings: ReceiverSettings, book: journal.Journal
+        self,
+        association: "Association",
+        connection: socket.socket,
+        peer: Any,
+        settings: ReceiverSettings,
+        book: journal.Journal,
     ) -> None:
         self.association = association
         self._connection = connection
+        self.peer = peer
         self._settings = settings
         self._book = book
         self._journal: journal.Association | None = None
@@ -57,7 +63,7 @@ class Visit:
         """An A-ASSOCIATE-RQ is here: reject it if its titles or its form ask for that."""
         association, settings = self.association, self._settings
         request = association.requestor.primitive
-        assert request is not None
+        assert request is not None  # noqa: S101  what is so here, said to mypy
         calling, called = request.calling_ae_title or "", request.called_ae_title or ""
         contexts = request.presentation_context_definition_list
         whole = all(context.abstract_syntax and context.transfer_syntax for context in contexts)
@@ -87,7 +93,7 @@ class Visit:
     def established(self) -> None:
         """The association stands: run the data path until it ends or meets what is not for it."""
         request = self.association.requestor.primitive
-        assert request is not None
+        assert request is not None  # noqa: S101  what is so here, said to mypy
         calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
         ACCEPTED.inc()
         self._trace = tracing.begin(
@@ -132,7 +138,7 @@ class Visit:
 
     def store(self, event: "Event") -> Dataset:
         """C-STORE by pynetdicom, for what the data path does not serve: same journal, same answers."""
-        assert self._journal is not None
+        assert self._journal is not None  # noqa: S101  what is so here, said to mypy
         request: Any = event.request
         self._serving = True
         with self._trace.current():

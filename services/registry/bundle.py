@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.registry.held import Held
+from shared.spreadsheet import cell
 from shared.store import Store, sync_folder
 
 CHUNK: Final = 1 << 20
@@ -107,5 +108,5 @@ def _csv(table: Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heads)
-    writer.writerows(rows)
+    writer.writerows(map(cell, row) for row in rows)
     return text.getvalue()

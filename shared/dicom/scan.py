@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from mmap import mmap
 from struct import Struct
+from threading import Semaphore
 
 Buffer = bytes | bytearray | memoryview | mmap
 
 INFLATE_LIMIT = 256 * 1024 * 1024
 """How many bytes a deflated dataset may inflate to; more is refused rather than kept in memory."""
+_INFLATING = Semaphore(2)
+"""Of so many datasets at once in one process: many small streams that inflate to much are not its end."""
 
 IMPLICIT_VR = {"1.2.840.10008.1.2", "1.2.840.10008.1.20", "1.2.840.113619.5.2"}
 """Implicit VR Little Endian, Papyrus 3, and GE's private one (big endian in its pixels only)."""
@@ -59,7 +62,12 @@ def scan(buffer: Buffer, transfer_syntax_uid: str, start: int = 0) -> Scan:
     A private transfer syntax is taken for what its first element looks like.
     """
     if transfer_syntax_uid in DEFLATED:
-        buffer, start = _inflate(buffer, start), 0
+        with _INFLATING:
+            return _scan(_inflate(buffer, start), transfer_syntax_uid, 0)
+    return _scan(buffer, transfer_syntax_uid, start)
+
+
+def _scan(buffer: Buffer, transfer_syntax_uid: str, start: int) -> Scan:
     if transfer_syntax_uid.startswith("1.2.840.10008.") or transfer_syntax_uid in IMPLICIT_VR:
         explicit = transfer_syntax_uid not in IMPLICIT_VR
         order = ">" if transfer_syntax_uid in BIG_ENDIAN else "<"

@@ -62,7 +62,7 @@ class Draft:
             finally:
                 self._close()
         self.discard()
-        assert self._refused is not None
+        assert self._refused is not None  # noqa: S101  what is so here, said to mypy
         return self._refused
 
     def discard(self) -> None:
@@ -108,7 +108,7 @@ class Draft:
         self._sent_off = self._size
 
     def _commit(self) -> Outcome:
-        assert self._file is not None
+        assert self._file is not None  # noqa: S101  what is so here, said to mypy
         if not self._size:
             self._append([])
         with mmap(self._descriptor, self._size, access=ACCESS_READ) as content:

@@ -35,6 +35,7 @@ def main(*services: Service) -> None:
 
     settings = Settings()
     logs.configure(settings.log_level)
+    logs.catch_all()
     uvloop.run(run(services, settings))
 
 

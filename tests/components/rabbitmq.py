@@ -37,13 +37,17 @@ def missing() -> list[str]:
 
 
 class RabbitMQ(Server):
-    """A broker with the management API, as guest:guest, over AMQP and HTTP on loopback."""
+    """A broker with the management API, as guest:guest, over AMQP and HTTP on loopback.
+
+    `more` is added to its configuration.
+    """
 
     name: ClassVar[str] = "rabbitmq"
     start_timeout: ClassVar[float] = 60
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         super().__init__(folder)
+        self._more = more
         self.port, self.http_port, self.dist_port, self.epmd_port = (free_port() for _ in range(4))
         self.node = f"fiona{self.port}@localhost"
         self._epmd: Process | None = None
@@ -86,7 +90,7 @@ class RabbitMQ(Server):
     def prepare(self) -> None:
         super().prepare()
         config = CONFIG.format(host=self.host, port=self.port, http_port=self.http_port)
-        (self.folder / "rabbitmq.conf").write_text(config)
+        (self.folder / "rabbitmq.conf").write_text(config + self._more)
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
         if self._epmd is None or not self._epmd.running:
             command = ["epmd", "-port", str(self.epmd_port), "-address", LOOPBACK]

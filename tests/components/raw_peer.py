@@ -102,8 +102,8 @@ def associate(contexts: Sequence[tuple[str, Sequence[str]]], calling: str, calle
 class RawPeer:
     """A connection; `associated` makes one with an association for CT and Verification."""
 
-    def __init__(self, port: int, timeout: float = 15) -> None:
-        self.socket = socket.create_connection((LOOPBACK, port), timeout)
+    def __init__(self, port: int, timeout: float = 15, source: str = LOOPBACK) -> None:
+        self.socket = socket.create_connection((LOOPBACK, port), timeout, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @classmethod

@@ -1,6 +1,7 @@
 """The gateway as separate processes on real components, each of which may be killed and started again."""
 
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -68,7 +69,9 @@ class Gateway:
         environment: Mapping[str, str] | None = None,
         groups: tuple[tuple[str, ...], ...] = EACH_ALONE,
         before: Path | None = None,
+        verify: ssl.SSLContext | None = None,
     ) -> None:
+        self._verify = verify
         self.data = folder / "data"
         self.dicom_port, self.api_port = free_port(), free_port()
         settings = {
@@ -137,8 +140,10 @@ class Gateway:
         bearer = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
         while True:
             try:
-                url = f"http://{LOOPBACK}:{self.api_port}/api/v1{path}"
-                answer = httpx.request(method, url, timeout=30, headers=bearer, **arguments)
+                scheme = "http" if self._verify is None else "https"
+                url = f"{scheme}://{LOOPBACK}:{self.api_port}/api/v1{path}"
+                verify = self._verify if self._verify is not None else True
+                answer = httpx.request(method, url, timeout=30, headers=bearer, verify=verify, **arguments)
                 if answer.status_code < 500 or time.monotonic() > deadline:
                     break
             except httpx.TransportError:

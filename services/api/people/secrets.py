@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 SESSION: Final = "fiona_s_"
-TOKEN: Final = "fiona_t_"  # noqa: S105
+TOKEN: Final = "fiona_t_"  # noqa: S105  how one begins
 SHOWN: Final = 14
 """Characters by which people tell their tokens apart; 256 bits follow the first eight of them."""
 

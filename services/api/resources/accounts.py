@@ -32,7 +32,7 @@ EXAMPLE = {"login": "k.olsen", "name": "Kari Olsen", "mail": "k.olsen@example.or
 class NewAccount(Shape):
     """An account to be made."""
 
-    model_config = example(**EXAMPLE, password="six words nobody else would think of")  # noqa: S106
+    model_config = example(**EXAMPLE, password="six words nobody else would think of")  # noqa: S106  an example
     login: Login
     name: Line = ""
     mail: Mail = ""
@@ -69,7 +69,7 @@ class EditedAccount(Shape):
 class NewPassword(Shape):
     """A password that an administrator gives."""
 
-    model_config = example(password="six words nobody else would think of")  # noqa: S106
+    model_config = example(password="six words nobody else would think of")  # noqa: S106  an example
     password: Password
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from services.api.needs import Ctx
 from services.api.resources.audit import AuditItem, Wanted, audit_item
 from shared.service import Context
+from shared.spreadsheet import cell
 from shared.tables import AuditEntry
 
 router = APIRouter(tags=["audit"])
@@ -20,8 +21,6 @@ PAGE: Final = 1000
 Format = Literal["jsonl", "csv"]
 MEDIA_TYPES: Final = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 COLUMNS: Final = tuple(AuditItem.model_fields)
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would compute."""
 
 
 def _heading() -> str:
@@ -42,8 +41,7 @@ def _csv(items: Sequence[AuditItem]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    shown = "" if value is None else str(value)
-    return f"'{shown}" if shown.startswith(FORMULA) else shown
+    return cell(value)
 
 
 EXAMPLE: Final = AuditItem.model_validate_json(json.dumps(AuditItem.model_json_schema()["examples"][0]))

@@ -21,14 +21,13 @@ from services.api.resources.projects import get_project
 from services.api.sites import theirs
 from shared.crypto import Vault
 from shared.database import Database
+from shared.spreadsheet import cell
 from shared.tables import CouplingEntry
 from shared.tables.base import now
 
 router = APIRouter(tags=["coupling"])
 AT_ONCE = 1000
 EXAMPLE_FILE = ",".join(map(official, COLUMNS)) + "\r\n,A-1001,,,ABCD-study,ABCD-0017,baseline\r\n"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would calculate; a quotation mark before it makes it text."""
 
 
 class IdentityItem(Shape):
@@ -115,7 +114,7 @@ async def _file(database: Database, vault: Vault, project: str, entries: Select[
 
 def _cell(item: IdentityItem, project: str, field: str) -> str:
     value = project if field == "project" else getattr(item, field) or ""
-    return f"'{value}" if value.startswith(FORMULA) else value
+    return cell(value)
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:

@@ -20,7 +20,7 @@ log = logger("api")
 class Passphrase(Shape):
     """What opens the file again."""
 
-    model_config = example(passphrase="seven words that nobody else would put together")  # noqa: S106
+    model_config = example(passphrase="seven words that nobody else would put together")  # noqa: S106  an example
     passphrase: SecretStr = Field(min_length=LEAST, max_length=1000)
 
 

@@ -41,7 +41,7 @@ ME = {
 class Credentials(Shape):
     """Who one says one is."""
 
-    model_config = example(login="k.olsen", password="six words nobody else would think of")  # noqa: S106
+    model_config = example(login="k.olsen", password="six words nobody else would think of")  # noqa: S106  an example
     login: Said
     password: SecretStr = Field(min_length=1, max_length=MOST)
     bearer: bool = Field(default=False, description="for programs: the session's secret is answered, no cookie is set")
@@ -100,7 +100,7 @@ class Asked(Shape):
 class Reset(Shape):
     """What was mailed, and the password that is wanted."""
 
-    model_config = example(token="fiona_r_…", password="six words nobody else would think of")  # noqa: S106
+    model_config = example(token="fiona_r_…", password="six words nobody else would think of")  # noqa: S106  an example
     token: SecretStr = Field(min_length=1, max_length=100)
     password: SecretStr = Field(min_length=1, max_length=MOST)
 

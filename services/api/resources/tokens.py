@@ -68,7 +68,7 @@ class TokenItem(Shape):
 class MadeToken(TokenItem):
     """A token with its secret, which nobody will see again."""
 
-    model_config = example(**EXAMPLE, token="fiona_t_4fG7aQ…")  # noqa: S106
+    model_config = example(**EXAMPLE, token="fiona_t_4fG7aQ…")  # noqa: S106  an example
     token: str
 
 

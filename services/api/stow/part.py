@@ -119,7 +119,7 @@ class Part:
     async def _write(self) -> None:
         fragments, self._gathered, self._waiting = self._gathered, [], 0
         draft = self._draft
-        assert draft is not None
+        assert draft is not None  # noqa: S101  what is so here, said to mypy
         await in_thread(lambda: draft.write(fragments))
 
     def _is_of_the_study(self) -> bool:

@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -72,3 +74,22 @@ def test_bound_ids_are_on_every_line(lines: io.StringIO) -> None:
     with structlog.contextvars.bound_contextvars(message="m1", correlation="c1"):
         log.logger("router").warning("rejected", why="no such project")
     assert last(lines).items() >= {"message": "m1", "correlation": "c1", "why": "no such project"}.items()
+
+
+def test_what_ends_a_thread_or_the_process_quotes_nothing() -> None:
+    script = """
+import threading
+from shared import log
+log.configure()
+log.catch_all()
+def work(): raise ValueError("Hansen^Kari")
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+raise LookupError("Hansen^Kari")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert "Hansen" not in done.stdout
+    assert [json.loads(line)["error"] for line in done.stdout.splitlines()] == ["ValueError", "LookupError"]

@@ -1,0 +1,256 @@
+"""The whole road with TLS on every stretch, both ends showing certificates wherever both can; strangers are refused."""
+
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.bus import BusUnavailable
+from shared.bus.open import open_bus
+from shared.database import Database, DatabaseUnavailable
+from shared.destinations import EchoFailed, echo, parse_destination
+from tests.components.certificates import Authority
+from tests.components.dcmtk import echoscu, storescu
+from tests.components.fixtures import disposable, need
+from tests.components.orthanc import Orthanc
+from tests.components.otlp import Collector
+from tests.components.postgres import PostgreSQL
+from tests.components.process import LOOPBACK, wait_until
+from tests.components.rabbitmq import RabbitMQ
+from tests.studies import ct_study
+from tests.system.gateway import Gateway, running
+
+SERVICES = ("receiver", "indexer", "router", "anonymizer", "sender", "api")
+
+
+class Certificates:
+    """Ours, signed by whom everybody trusts; one for another host; and a stranger's."""
+
+    def __init__(self, folder: Path) -> None:
+        ours, strange = Authority(folder / "ours"), Authority(folder / "strange", "stranger")
+        self.ca, self.strange_ca = ours.ca, strange.ca
+        self.server, self.client = ours.sign("server"), ours.sign("client")
+        self.elsewhere = ours.sign("elsewhere", "elsewhere.example")
+        self.stranger = strange.sign("someone")
+        self.both = folder / "ours" / "both.pem"
+        self.both.write_bytes(self.server[0].read_bytes() + self.server[1].read_bytes())
+
+
+@pytest.fixture(scope="module")
+def certificates(components_folder: Path) -> Certificates:
+    folder = components_folder / "certificates"
+    made = Certificates(folder)
+    folder.chmod(0o755)
+    return made
+
+
+class TlsPostgres(PostgreSQL):
+    """Takes TLS only, and clients with a certificate only."""
+
+    def __init__(self, folder: Path, certificates: Certificates) -> None:
+        own = {"server.crt": certificates.server[0], "server.key": certificates.server[1], "ca.crt": certificates.ca}
+        super().__init__(
+            folder, fsync=False, options=("ssl=on", "ssl_ca_file=ca.crt", "ssl_min_protocol_version=TLSv1.2")
+        )
+        self._own = own
+
+    def prepare(self) -> None:
+        super().prepare()
+        (self.data / "pg_hba.conf").write_text(f"hostssl all all {LOOPBACK}/32 trust clientcert=verify-ca\n")
+        for name, source in self._own.items():
+            (self.data / name).write_bytes(source.read_bytes())
+            (self.data / name).chmod(0o600)
+        if self.user is not None:
+            for path in self.data.iterdir():
+                os.chown(path, *self.user)
+
+
+@pytest.fixture(scope="module")
+def postgres(components_folder: Path, certificates: Certificates) -> Iterator[PostgreSQL]:
+    need("postgres")
+    with disposable(TlsPostgres(components_folder / "postgres-tls", certificates)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def broker(components_folder: Path, certificates: Certificates) -> Iterator[RabbitMQ]:
+    need("rabbitmq")
+    server, key = certificates.server
+    more = f"""\
+listeners.tcp = none
+listeners.ssl.1 = {LOOPBACK}:PORT
+ssl_options.cacertfile = {certificates.ca}
+ssl_options.certfile = {server}
+ssl_options.keyfile = {key}
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+"""
+    broker = RabbitMQ(components_folder / "rabbitmq-tls")
+    broker._more = more.replace("PORT", str(broker.port))
+    with disposable(broker) as running_:
+        yield running_
+
+
+@pytest.fixture(scope="module")
+def orthanc(components_folder: Path, certificates: Certificates) -> Iterator[Orthanc]:
+    need("orthanc", "dcmtk")
+    extra = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": str(certificates.server[0]),
+        "DicomTlsPrivateKey": str(certificates.server[1]),
+        "DicomTlsTrustedCertificates": str(certificates.ca),
+        "DicomTlsRemoteCertificateRequired": True,
+        "SslEnabled": True,
+        "SslCertificate": str(certificates.both),
+        "SslVerifyPeers": False,
+    }
+
+    class Secure(Orthanc):
+        """Over HTTPS, too."""
+
+        @property
+        def http_url(self) -> str:
+            return f"https://{LOOPBACK}:{self.http_port}"
+
+        def api(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
+            return super().api(method, path, body, verify=ssl.create_default_context(cafile=certificates.ca), **options)
+
+    with disposable(Secure(components_folder / "orthanc-tls", extra=extra)) as server:
+        yield server
+
+
+def bus_url(broker: RabbitMQ, ca: Path, mine: tuple[Path, Path] | None, host: str = LOOPBACK) -> str:
+    own = f"&certfile={mine[0]}&keyfile={mine[1]}" if mine else ""
+    return f"amqps://guest:guest@{host}:{broker.port}/?cafile={ca}{own}"
+
+
+def database_url(postgres: PostgreSQL, host: str = LOOPBACK) -> str:
+    return f"postgresql+asyncpg://postgres@{host}:{postgres.port}/postgres?ssl=verify-full"
+
+
+def dicom(orthanc: Orthanc, ca: Path, mine: tuple[Path, Path] | None, host: str = LOOPBACK) -> dict[str, Any]:
+    tls = {"ca_file": str(ca)} | ({"cert_file": str(mine[0]), "key_file": str(mine[1])} if mine else {})
+    return {"host": host, "port": orthanc.dicom_port, "called_aet": orthanc.aet, "tls": tls, "timeout": 5}
+
+
+def dicomweb(orthanc: Orthanc, ca: Path, host: str = LOOPBACK) -> dict[str, Any]:
+    return {"url": orthanc.dicomweb_url.replace(LOOPBACK, host), "tls": {"ca_file": str(ca)}, "timeout": 5}
+
+
+def test_a_study_travels_over_tls_only(
+    certificates: Certificates, broker: RabbitMQ, postgres: PostgreSQL, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    server, key = map(str, certificates.server)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*certificates.server)
+    with Collector(tls) as collector:
+        environment = {
+            "FIONA_BUS_URL": bus_url(broker, certificates.ca, certificates.client),
+            "FIONA_DATABASE_URL": database_url(postgres),
+            "PGSSLROOTCERT": str(certificates.ca),
+            "PGSSLCERT": str(certificates.client[0]),
+            "PGSSLKEY": str(certificates.client[1]),
+            "FIONA_RECEIVER_TLS_CERTIFICATE": server,
+            "FIONA_RECEIVER_TLS_KEY": key,
+            "FIONA_RECEIVER_TLS_CA": str(certificates.ca),
+            "FIONA_API_TLS_CERTIFICATE": server,
+            "FIONA_API_TLS_KEY": key,
+            "FIONA_OTLP_ENDPOINT": collector.url,
+            "FIONA_OTLP_CA": str(certificates.ca),
+            "FIONA_ANONYMIZER_WORKERS": "1",
+        }
+        verify = ssl.create_default_context(cafile=certificates.ca)
+        with running(Gateway(tmp_path, environment, (SERVICES,), verify=verify)) as gateway:
+            for name, kind, config in (
+                ("research", "dicom", dicom(orthanc, certificates.ca, certificates.client)),
+                ("web", "dicomweb", dicomweb(orthanc, certificates.ca)),
+            ):
+                gateway.call("POST", "/destinations", json={"name": name, "kind": kind, "config": config})
+            gateway.call("POST", "/projects", json={"name": "SECURE", "destinations": ["research", "web"]})
+            study = ct_study(tmp_path / "study", images=2)
+            known = ("+tls", certificates.client[1], certificates.client[0], "+cf", certificates.ca)
+            done = storescu(gateway.dicom_port, *study.files, options=("-R", *known))
+            assert done.returncode == 0, done.stdout
+            stranger = ("+tls", certificates.stranger[1], certificates.stranger[0], "+cf", certificates.ca)
+            assert echoscu(gateway.dicom_port, options=stranger).returncode != 0
+            assert echoscu(gateway.dicom_port).returncode != 0
+            gateway.assign(study.study_instance_uid, "SECURE", "P001")
+            [transfer] = gateway.wait_delivered(2)
+            assert (transfer["state"], transfer["counted"]) == ("completed", 2)
+            strange = ssl.create_default_context(cafile=certificates.strange_ca)
+            url = f"https://{LOOPBACK}:{gateway.api_port}/livez"
+            assert httpx.get(url, verify=verify).status_code == 200
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(url, verify=strange)
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(url.replace(LOOPBACK, "localhost"), verify=verify)
+            with pytest.raises(httpx.TransportError):
+                httpx.get(url.replace("https", "http"))
+            wait_until(lambda: any(span.name == "association" for span in collector.spans), 10, "traces")
+    assert orthanc.count() == 2
+
+
+async def test_a_broker_that_is_not_ours_or_does_not_know_us(certificates: Certificates, broker: RabbitMQ) -> None:
+    good = open_bus(bus_url(broker, certificates.ca, certificates.client), None)
+    await good.ping()
+    await good.close()
+    for ca, mine, host in (
+        (certificates.strange_ca, certificates.client, LOOPBACK),
+        (certificates.ca, certificates.client, "localhost"),
+        (certificates.ca, None, LOOPBACK),
+        (certificates.ca, certificates.stranger, LOOPBACK),
+    ):
+        bus = open_bus(bus_url(broker, ca, mine, host), None)
+        with pytest.raises(BusUnavailable):
+            await bus.ping()
+        await bus.close()
+    plain = open_bus(f"amqp://guest:guest@{LOOPBACK}:{broker.port}/", None)
+    with pytest.raises(BusUnavailable):
+        await plain.ping()
+    await plain.close()
+
+
+@pytest.mark.parametrize(
+    ("ca", "mine", "host"),
+    [("ca", "client", LOOPBACK), ("strange_ca", "client", LOOPBACK), ("ca", "client", "localhost"),
+     ("ca", "stranger", LOOPBACK), ("ca", None, LOOPBACK)],
+)  # fmt: skip
+async def test_a_database_that_is_not_ours_or_does_not_know_us(
+    certificates: Certificates, postgres: PostgreSQL, monkeypatch: pytest.MonkeyPatch, ca: str, mine: str, host: str
+) -> None:
+    monkeypatch.setenv("PGSSLROOTCERT", str(getattr(certificates, ca)))
+    if mine:
+        monkeypatch.setenv("PGSSLCERT", str(getattr(certificates, mine)[0]))
+        monkeypatch.setenv("PGSSLKEY", str(getattr(certificates, mine)[1]))
+    database = Database(database_url(postgres, host))
+    if (ca, mine, host) == ("ca", "client", LOOPBACK):
+        await database.ping()
+    else:
+        with pytest.raises(DatabaseUnavailable):
+            await database.ping()
+    await database.close()
+
+
+@pytest.mark.parametrize("case", ["ours", "another authority", "another host", "no certificate", "a stranger's"])
+async def test_a_destination_that_is_not_ours_or_does_not_know_us(
+    certificates: Certificates, orthanc: Orthanc, tmp_path: Path, case: str
+) -> None:
+    ca = certificates.strange_ca if case == "another authority" else certificates.ca
+    host = "localhost" if case == "another host" else LOOPBACK
+    mine = {"no certificate": None, "a stranger's": certificates.stranger}.get(case, certificates.client)
+    kinds = [("dicom", dicom(orthanc, ca, mine, host))]
+    if case in ("ours", "another authority", "another host"):
+        kinds.append(("dicomweb", dicomweb(orthanc, ca, host)))
+    for kind, config in kinds:
+        destination = parse_destination(kind, config)
+        if case == "ours":
+            await echo("research", destination, tmp_path)
+        else:
+            with pytest.raises(EchoFailed):
+                await echo("research", destination, tmp_path)
