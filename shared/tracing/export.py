@@ -19,6 +19,7 @@ def configure(settings: Settings, services: Sequence[str]) -> Callable[[], None]
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+    from requests import Session
 
     from shared.tracing.metrics import SPANS
 
@@ -39,12 +40,16 @@ def configure(settings: Settings, services: Sequence[str]) -> Callable[[], None]
         def force_flush(self, timeout_millis: int = 30_000) -> bool:
             return self._exporter.force_flush(timeout_millis)
 
+    # The environment (REQUESTS_CA_BUNDLE, proxies) would win over the authority that is named here.
+    session = Session()
+    session.trust_env = settings.otlp_ca is None
     token = settings.otlp_token
     exporter = OTLPSpanExporter(
         endpoint=f"{str(settings.otlp_endpoint).rstrip('/')}/v1/traces",
         certificate_file=str(settings.otlp_ca) if settings.otlp_ca is not None else None,
         headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token is not None else None,
         timeout=LONGEST,
+        session=session,
     )
     resource = Resource({"service.namespace": "fiona", "service.name": "-".join(services) or "fiona"})
     provider = TracerProvider(

@@ -14,7 +14,7 @@ from tests.components.receiver import LocalReceiver
 def test_whatever_a_peer_does_others_are_served(tmp_path: Path, data_path: bool) -> None:
     threads = threading.active_count()
     with LocalReceiver(tmp_path, data_path=data_path, network_timeout=1, acse_timeout=1) as receiver:
-        for seed in range(40 if data_path else 20):
+        for seed in range(30 if data_path else 10):
             try:
                 attack(receiver, Chance(seed))
             except BaseException as error:

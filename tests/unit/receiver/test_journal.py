@@ -1,6 +1,7 @@
 """The journal: nothing acknowledged is lost, nothing else is kept, wherever it is interrupted."""
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,16 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
+from shared import tracing
 from shared.bus import BusUnavailable
 from shared.dicom.filemeta import read_meta
-from shared.events import AssociationClosed, InstancesReceived
+from shared.events import AssociationClosed, Event, InstancesReceived
 from shared.journal import Association, Journal, Kind, Publisher, Refusal
 from shared.journal.outcome import REASONS
+from shared.settings import Settings
 from shared.store import Store
+from shared.tracing.export import configure
+from tests.components.otlp import Collector
 from tests.components.receiver import ListBus
 
 CONTENT = Path(str(get_testdata_file("CT_small.dcm"))).read_bytes()
@@ -269,3 +274,33 @@ def test_killed_at_any_call(moment: int, store: Store, monkeypatch: pytest.Monke
     assert owed(heir) == []
     assert heir.associations() == []
     heir.close()
+
+
+def test_the_trace_of_an_association_outlives_the_process(store: Store, bus: ListBus) -> None:
+    origin = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    dead = Journal(store, "dead")
+    traced, plain = dead.association("A", "B", "", origin), dead.association("A", "B", "")
+    for number, association in enumerate((traced, plain)):
+        put(association, number)
+        facts = json.loads((dead.folder / association.facts.id / "association.json").read_text())
+        assert ("traceparent" in facts) is (association is traced)
+        # What a later version may have written.
+        facts["more"] = "of what this one does not know"
+        (dead.folder / association.facts.id / "association.json").write_text(json.dumps(facts))
+    dead.close()
+    with Collector() as collector:
+        end = configure(Settings.model_validate({"otlp_endpoint": collector.url}), ["receiver"])
+        journal = Journal(store, "alive")
+        assert journal.recover() == 2
+        flush(journal, bus)
+        journal.close()
+        end()
+    traces = {_association(message.event()): message.traceparent for message in bus.messages}
+    assert tracing.same_trace(traces[traced.facts.id], origin)
+    assert not tracing.same_trace(traces[plain.facts.id], origin)
+    assert {span.parent for span in collector.trace(origin[3:35])} == {origin[36:52]}
+
+
+def _association(event: Event) -> str:
+    assert isinstance(event, InstancesReceived | AssociationClosed)
+    return event.association

@@ -2,7 +2,9 @@
 
 import io
 import json
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -12,6 +14,7 @@ from shared.bus import Message
 from shared.events import StudyArrived
 from shared.settings import Settings
 from shared.tracing.export import configure
+from tests.components.certificates import Authority
 from tests.components.otlp import Collector
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -98,3 +101,16 @@ def test_a_part_of_the_traces(collector: Collector) -> None:
         assert not int(work.traceparent[-2:], 16) & 1
     end()
     assert collector.spans == []
+
+
+def test_a_collector_over_tls_is_checked_by_the_authority_that_is_named(tmp_path: Path) -> None:
+    ours, strange = Authority(tmp_path / "ours"), Authority(tmp_path / "strange")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*ours.sign("collector"))
+    with Collector(tls) as collector:
+        for authority in (strange, ours):
+            end = configure(Settings.model_validate({"otlp_endpoint": collector.url, "otlp_ca": authority.ca}), ["a"])
+            with tracing.span("of ours" if authority is ours else "of strangers"):
+                pass
+            end()
+    assert [span.name for span in collector.spans] == ["of ours"]
