@@ -42,7 +42,7 @@ def main() -> None:
         os.makedirs(folder, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as data,
-        LocalReceiver(Path(data), network_timeout=1, acse_timeout=1) as receiver,
+        LocalReceiver(Path(data), network_timeout=0.3, acse_timeout=0.3) as receiver,
     ):
         runs = 0
 
@@ -53,7 +53,7 @@ def main() -> None:
             if not runs % SOUND_EVERY:
                 sound(receiver)
 
-        atheris.Setup(sys.argv, once)
+        atheris.Setup([*sys.argv, "-len_control=0", "-max_len=2048"], once)
         atheris.Fuzz()
 
 
