@@ -359,3 +359,16 @@ async def test_somebody_elses_dead_letter_hides_no_other(rabbitmq_vhost: str) ->
     assert {letter.id for letter in await bus.dead()} == {f"{CLOSED}:{closed().id}", f"{CLOSED}:stray"}
     assert await bus.drop(f"{CLOSED}:stray")
     await bus.close()
+
+
+async def test_what_is_asked_beside_the_queues(bus: Bus) -> None:
+    """A message to and fro leaves nothing; the dead are counted; the oldest is told where that costs nobody a try."""
+    await bus.round_trip()
+    assert set((await bus.depths()).values()) == {0}
+    assert (await bus.dead_count(), await bus.oldest()) == (0, {})
+    message = closed()
+    await bus.publish([message])
+    assert set(await bus.oldest()) <= {CLOSED}
+    async with bus.consume(CLOSED, Listener(Bury("x")), 4):
+        await dead_count(bus, 1)
+    assert await bus.dead_count() == 1

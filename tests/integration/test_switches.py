@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -20,11 +21,12 @@ from shared.log import configure
 from shared.service import switched
 from shared.store import Store
 from shared.switches import Switch, Switches
-from shared.tables import OutboxEntry
+from shared.tables import Heartbeat, MonitorCheck, OutboxEntry
+from shared.tables.base import new_id, now
 from shared.topology import queue
 from tests.integration.test_cli_review import Fiona
 from tests.people import TOKEN
-from tests.unit.api.serving import served
+from tests.unit.api.serving import put, served
 from tests.unit.api.support import dicom, multipart, stow_type
 
 DELIVERIES = queue("sender", DeliveryRequested)
@@ -97,6 +99,17 @@ async def test_from_the_terminal(
         assert (await fiona.json("switch", "receive", "on"))["state"] == "on"
         await asyncio.sleep(1.1)
         assert (await client.post("/dicomweb/studies", content=content, headers=headers)).status_code == 200
+        assert await fiona("monitor") == Code.DONE
+        assert "has not looked yet" in fiona.err
+        failed = {"name": "destination", "subject": "research", "state": "failing", "detail": "no connection"}
+        seen: dict[str, Any] = {"since": now(), "seen": "failing", "looked_at": now(), "changes": []}
+        beat = Heartbeat(id=new_id(), outcome="arrived", detail="", received_at=now(), delivered_at=now())
+        await put(url, [MonitorCheck(**failed, **seen), beat])
+        assert await fiona("monitor") == Code.FAILED
+        assert ("no connection" in fiona.out, "has failed" in fiona.err) == (True, True)
+        [one] = await fiona.json("monitor", "--heartbeats")
+        assert (one["outcome"], one["indexed_at"]) == ("arrived", None)
+        assert (await fiona.json("status"))["failing"][0]["subject"] == "research"
         assert (await client.put("/api/v1/switches/send", json={"state": "off"})).status_code == 422
     database, store = Database(url), Store(tmp_path / "store")
     async with database.reading() as session:
