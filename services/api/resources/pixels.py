@@ -40,7 +40,7 @@ EXAMPLE = {
 }
 
 
-class FindingItem(Shape):
+class PixelFinding(Shape):
     """What was found in the pixels of one de-identified instance, in numbers."""
 
     model_config = example(**EXAMPLE)
@@ -86,14 +86,14 @@ class ReadFrameItem(Shape):
     boxes: list[ReadBox]
 
 
-class FindingDetail(FindingItem):
+class FindingDetail(PixelFinding):
     """What was hidden where."""
 
     model_config = example(**EXAMPLE, frames=[{"frames": [[1, 42]], "boxes": [BOX]}])
     frames: list[FrameItem]
 
 
-class FindingTexts(FindingItem):
+class FindingTexts(PixelFinding):
     """What was hidden where, and what was read there."""
 
     model_config = example(**EXAMPLE, frames=[{"frames": [[1, 42]], "boxes": [BOX | {"text": "DOE JANE"}]}])
@@ -113,7 +113,7 @@ class Found:
         return self.stem.with_name(self.stem.name + ending)
 
     def numbers(self, content: dict[str, Any]) -> dict[str, Any]:
-        """The fields of FindingItem."""
+        """The fields of PixelFinding."""
         return {
             "sop_instance_uid": self.stem.name,
             "series_instance_uid": self.series,
@@ -123,9 +123,9 @@ class Found:
             "pictures": self.file(".after.png").is_file(),
         }
 
-    def item(self) -> FindingItem:
+    def item(self) -> PixelFinding:
         """In numbers."""
-        return FindingItem(**self.numbers(json.loads(self.file(".json").read_bytes())))
+        return PixelFinding(**self.numbers(json.loads(self.file(".json").read_bytes())))
 
     def detail(self) -> FindingDetail:
         """With its boxes."""
@@ -138,7 +138,7 @@ class Found:
     summary="What was found in the pixels of a transfer",
     responses=documented("unknown-transfer"),
 )
-async def list_findings(context: Ctx, identity: Identity, limit: Limit = 100, offset: Offset = 0) -> Page[FindingItem]:
+async def list_findings(context: Ctx, identity: Identity, limit: Limit = 100, offset: Offset = 0) -> Page[PixelFinding]:
     """Every instance whose pixels were read or exempt, series by series; no text that was read."""
     found = await _all(context, identity)
     some = found[offset : offset + limit]
