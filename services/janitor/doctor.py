@@ -15,8 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.janitor.phases import Cursor, Finding, Page, Plan, Tools, count_stale
-from services.janitor.reading import read_received
-from shared.events import AssociationClosed, Event, InstancesReceived, RetentionEnded, RetentionLimits
+from shared.events import Event, RetentionEnded, RetentionLimits
+from shared.recovery.archive import announced
 from shared.retention import links
 from shared.retention.facts import facts_of_studies
 from shared.retention.whole import OVER, StudyFacts, why_kept
@@ -24,7 +24,6 @@ from shared.store import Store, valid_uid
 from shared.tables import Instance, InstanceConflict, Study, Transfer, TransferPart
 from shared.tables.base import now
 
-BATCH: Final = 500
 AWAY: Final = "archive/.removed"
 AT_ANY_AGE: Final = RetentionLimits(min_days=0, counted=True)
 WAITS: Final = ("it is recent",)
@@ -226,17 +225,8 @@ def _meaning(facts: StudyFacts | None) -> str:
 
 def announce(store: Store, uid: str, paths: Sequence[str]) -> tuple[tuple[Event, ...], int]:
     """What tells the indexer of files, as an association would; and how many of them nobody can announce."""
-    instances = [each for path in sorted(paths) if (each := read_received(store, path)) is not None]
-    mine = [each for each in instances if each.study_instance_uid == uid]
-    if not mine:
-        return (), len(paths)
-    association = _of(uid, paths)
-    batches = [mine[start : start + BATCH] for start in range(0, len(mine), BATCH)]
-    events: list[Event] = [
-        InstancesReceived(association=association, calling_aet="", called_aet="", caller_ip="", instances=tuple(batch))
-        for batch in batches
-    ]
-    return (*events, AssociationClosed(association=association, instances=len(mine))), len(paths) - len(mine)
+    found = announced(store, uid, sorted(paths))
+    return found.events, len(found.unreadable)
 
 
 def _of(uid: str, paths: Sequence[str]) -> str:

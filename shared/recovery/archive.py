@@ -6,10 +6,9 @@ A file that a journal still owes (it has a second name there) is on its way alre
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -52,7 +51,7 @@ async def unknown(database: Database, store: Store, studies: Collection[str] | N
         async with database.reading() as session:
             known = await _known(session, study)
         if missing := sorted(files - known):
-            yield await asyncio.to_thread(_found, store, study, missing)
+            yield await asyncio.to_thread(announced, store, study, missing)
 
 
 def archived_studies(store: Store) -> list[str]:
@@ -81,12 +80,12 @@ async def _known(session: AsyncSession, study: str) -> set[str]:
     return {*(await session.scalars(catalogued)), *(await session.scalars(conflicts))}
 
 
-def _found(store: Store, study: str, paths: list[str]) -> Found:
-    """What the files say they are; grouped by who sent them, as far as they say it."""
+def announced(store: Store, study: str, paths: Sequence[str]) -> Found:
+    """What files of a study say they are, as the receiver would have said it, by who sent them, as far as they know."""
     by_sender: dict[tuple[str, str], list[ReceivedInstance]] = {}
     unreadable = []
     for path in paths:
-        if (read := _read(store / path, path, study)) is None:
+        if (read := _read(store, path, study)) is None:
             unreadable.append(path)
         else:
             sender, instance = read
@@ -96,16 +95,20 @@ def _found(store: Store, study: str, paths: list[str]) -> Found:
     return Found(study, tuple(events), number, tuple(unreadable))
 
 
-def _read(file: Path, path: str, study: str) -> tuple[tuple[str, str], ReceivedInstance] | None:
+def _read(store: Store, path: str, study: str) -> tuple[tuple[str, str], ReceivedInstance] | None:
+    """Sender and instance; None when it is no whole DICOM file, or lies where the receiver would not put it."""
     try:
-        with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+        with (store / path).open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
             meta = read_meta(content)
             request = meta.sop_class_uid, meta.sop_instance_uid, meta.transfer_syntax_uid
             found = judge_dataset(content, meta.dataset, *request)
             size = len(content)
-    except (Unparsable, ValueError):
+    except (OSError, Unparsable, ValueError):
         return None
     if isinstance(found, Outcome) or found.study_instance_uid != study:
+        return None
+    place = store.instance(study, found.sop_instance_uid)
+    if path != place and not (path.startswith(place.removesuffix("dcm")) and path.endswith(CONFLICT)):
         return None
     return (meta.sending_aet, meta.receiving_aet), ReceivedInstance(
         study_instance_uid=study,
@@ -115,7 +118,7 @@ def _read(file: Path, path: str, study: str) -> tuple[tuple[str, str], ReceivedI
         transfer_syntax_uid=meta.transfer_syntax_uid,
         path=path,
         size=size,
-        conflict=path.endswith(CONFLICT),
+        conflict=path != place,
     )
 
 
