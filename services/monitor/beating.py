@@ -64,7 +64,9 @@ def _held(ground: Ground) -> str:
 def _is_due(rows: Sequence[Heartbeat], ground: Ground) -> bool:
     if not ground.switches.is_on(Switch.RECEIVE) or sum(not row.outcome for row in rows) >= AT_ONCE:
         return False
-    return not rows or (now() - rows[0].sent_at).total_seconds() >= ground.settings.heartbeat_seconds
+    if not rows or rows[0].outcome == "refused":
+        return True
+    return (now() - rows[0].sent_at).total_seconds() >= ground.settings.heartbeat_seconds
 
 
 async def _send(ground: Ground) -> None:

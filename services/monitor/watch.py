@@ -32,6 +32,10 @@ LATE: Final = 30.0
 """Seconds after which a look is given up that does not end by itself."""
 
 
+START: Final = 10.0
+"""Seconds before the first look."""
+
+
 class Watch:
     """The monitor of one process; of several, the one that has the lease looks."""
 
@@ -60,8 +64,9 @@ class Watch:
         )
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; others that start with it have a moment before they are looked at."""
         try:
+            await asyncio.sleep(min(self._settings.every_seconds, START))
             while True:
                 try:
                     await self.round()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
+from services.monitor.probes.certificates import Served, ends_at
 from shared.dicom.filemeta import read_meta
 from shared.switches import Switch, Switches
 from tests.components.dcmtk import echoscu, storescu
@@ -103,6 +104,11 @@ def test_tls(secure: Any, keys: Path) -> None:
     assert echoscu(receiver.port, options=options).returncode == 0
     assert len(receiver.settled()) == 1
     assert echoscu(receiver.port).returncode != 0
+
+
+def test_when_its_certificate_ends_is_seen_from_outside(secure: Any, keys: Path) -> None:
+    served = Served("127.0.0.1", secure().port)
+    assert ends_at(served, 5) == ends_at(keys / "server.pem", 5) is not None
 
 
 def test_a_large_object_over_tls(secure: Any) -> None:
