@@ -10,6 +10,7 @@ import httpx
 import pytest
 from pydicom import dcmread
 
+from services.__main__ import NAMES
 from shared.destinations import DicomDestination
 from tests.components.orthanc import Orthanc
 from tests.components.otlp import Collector, Received
@@ -24,7 +25,7 @@ from tests.system.test_review import ultrasound
 
 GROUPS = (
     ("receiver",),
-    ("indexer", "router", "registry", "redcap", "audit"),
+    ("indexer", "router", "registry", "redcap", "audit", "janitor", "monitor"),
     ("anonymizer", "sender"),
     ("api",),
 )
@@ -167,6 +168,7 @@ def test_one_trace_and_no_patient(
     postgres_database: str,
     tmp_path: Path,
 ) -> None:
+    assert {name for group in GROUPS for name in group} == set(NAMES)
     asyncio.run(_tap(rabbitmq_vhost))
     normal, stowed = road(gateway, orthanc, tmp_path)
     ended = {"P001": "completed", "P002": "quarantined", "P003": "completed"}
