@@ -14,6 +14,7 @@ from services.api.guard import Guard
 from services.api.paging import Paging
 from services.api.people.enforcing import permitted
 from services.api.people.signing_in import Door
+from services.api.permissions import PERMISSIONS, Where
 from services.api.recorder import Recorder, recorded
 from services.api.resources import ROUTERS
 from services.api.settings import ApiSettings
@@ -124,6 +125,11 @@ def _schema(app: FastAPI) -> dict[str, Any]:
             models[name]["examples"] = examples
     for operation in [each for methods in schema["paths"].values() for each in methods.values()]:
         problems.also(operation, *EVERYWHERE)
+        where = PERMISSIONS[operation["operationId"]].where
+        if where is Where.PUBLIC:
+            operation["security"] = []
+        elif where is Where.NETWORK:
+            operation["security"] = [{}, *schema["security"]]
     idempotency.describe(schema)
     stream.describe(schema)
     return schema

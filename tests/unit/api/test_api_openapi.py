@@ -10,6 +10,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from services.api.app import build
+from services.api.permissions import PERMISSIONS, Where
 
 OTHER = (
     *(
@@ -296,3 +297,8 @@ def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
     }
     for name, operation in operations(schema):
         assert {each["name"] for each in operation.get("parameters", [])} <= allowed, name
+
+
+def test_what_needs_nobody_says_so(schema: dict[str, Any]) -> None:
+    open_to_all = {each["operationId"] for _, each in operations(schema) if each.get("security") == []}
+    assert open_to_all == {name for name, rule in PERMISSIONS.items() if rule.where is Where.PUBLIC}
