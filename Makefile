@@ -29,11 +29,12 @@ demo: build/.runtime ## Start the whole gateway, push real DICOM through it, sho
 run: build/.runtime ## The same set-up, serving until Ctrl-C
 	@$(PYTHON) -m cli.demo --serve
 
-check: build/.develop ## Style, types and walls
+check: build/.develop ## Style, types, walls, and manifests of Kubernetes
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/ruff format --check $(CODE)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PYTHON) -m scripts.validate_manifests
 
 quick: build/.develop ## The quick ones of the unit and contract tests
 	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not slow" tests/unit tests/contract

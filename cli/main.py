@@ -19,6 +19,7 @@ from cli import (
     keys,
     mails,
     members,
+    migrate,
     monitor,
     participants,
     pixels,
@@ -56,6 +57,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("up")(up.up)
+app.command("migrate")(migrate.migrate)
 app.command("login")(session.login)
 app.command("logout")(session.logout)
 app.command("whoami")(session.whoami)

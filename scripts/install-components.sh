@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs the real components that tests, benchmarks and the demo talk to, on Debian (bookworm, trixie).
 #
-#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus iproute2 gdcm
+#   scripts/install-components.sh [NAME...]     names: rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus iproute2 containers gdcm
 #
 # Without names: all but gdcm (a benchmark's peer). A component that is there already costs nothing.
 # No system service is started or left enabled by what this installs: the tests start their own.
 # Not root: says what is missing, and exits 0 on a desk, 1 when CI=true.
 set -euo pipefail
 
-DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus iproute2)
+DEFAULT=(rabbitmq postgres orthanc dcmtk dicom3tools slapd prometheus iproute2 containers)
 
 declare -A PACKAGES=(
   [rabbitmq]="rabbitmq-server"
@@ -19,6 +19,7 @@ declare -A PACKAGES=(
   [slapd]="slapd"
   [prometheus]="prometheus"
   [iproute2]="iproute2"
+  [containers]="buildah podman runc uidmap netavark aardvark-dns iptables catatonit python3-venv ca-certificates"
   [gdcm]="libgdcm-tools"
 )
 declare -A SERVICES=([rabbitmq]="rabbitmq-server epmd.socket epmd" [postgres]="postgresql" [orthanc]="orthanc" [slapd]="slapd" [prometheus]="prometheus")
@@ -36,6 +37,7 @@ present() {
     slapd)    have slapd && have slapadd ;;
     prometheus) have promtool ;;
     iproute2) have ip ;;
+    containers) have buildah && have podman && have runc && have iptables && have catatonit && any /usr/lib/podman/netavark ;;
     gdcm)     have gdcmanon ;;
   esac
 }

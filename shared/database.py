@@ -82,12 +82,13 @@ class Database:
             raise DatabaseUnavailable("not reached since the start")
         await self.ping()
 
-    async def migrate(self) -> None:
+    async def migrate(self, only_look: bool = False) -> None:
         """Bring the schema to the version that this code knows; of many at once, one does it.
 
-        A role that may not waits for one that may: DatabaseUnavailable until then.
+        A role that may not waits for one that may, and who may only look for one that does: DatabaseUnavailable
+        until then.
         """
-        from shared.migrations import bring_up_to_date
+        from shared.migrations import bring_up_to_date, is_up_to_date
 
         if self.migrated:
             return
@@ -100,7 +101,9 @@ class Database:
                         await connection.execute(
                             text("SELECT pg_advisory_xact_lock(:key)"), {"key": _number("migrate")}
                         )
-                    ready = await connection.run_sync(bring_up_to_date)
+                    ready = await connection.run_sync(is_up_to_date if only_look else bring_up_to_date)
+            if not ready and only_look:
+                raise DatabaseUnavailable("`fiona migrate` has to bring its schema to this version")
             if not ready:
                 raise DatabaseUnavailable("a process that may see identities has to bring its schema to this version")
             self.migrated = True

@@ -112,6 +112,10 @@ class Settings(FionaSettings):
         default=(),
         description="master keys of before, which still open what they sealed: the last one before today's first",
     )
+    migrate: bool = Field(
+        default=True,
+        description="false: services wait until the schema is of their version; `fiona migrate` brings it there",
+    )
     timezone: str = Field(default="Europe/Oslo", description="for times that people see")
     log_level: str = Field(default="INFO")
     drain_seconds: float = Field(default=25, gt=0, description="how long work in hand may take after SIGTERM")

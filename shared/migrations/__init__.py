@@ -34,7 +34,17 @@ def bring_up_to_date(connection: Connection) -> bool:
     if connection.dialect.name != "postgresql" or may_migrate(connection):
         upgrade(connection)
         return True
-    return version(connection) == ScriptDirectory.from_config(config()).get_current_head()
+    return is_up_to_date(connection)
+
+
+def is_up_to_date(connection: Connection) -> bool:
+    """Whether the schema is of this version."""
+    return version(connection) == head()
+
+
+def head() -> str:
+    """The revision that this code is made for."""
+    return str(ScriptDirectory.from_config(config()).get_current_head())
 
 
 def version(connection: Connection) -> str | None:

@@ -127,11 +127,11 @@ async def _last_move(relay: Relay) -> None:
 
 
 async def _migrated(context: Context) -> None:
-    """Wait for the database, bring it to this code's schema, and take from it the key of hashes."""
+    """Wait for the database and its schema (brought there, where settings say so); take from it the key of hashes."""
     pause = 0.5
     while True:
         try:
-            await context.database.migrate()
+            await context.database.migrate(only_look=not context.settings.migrate)
             if context.keeps_keys:
                 await settle_hash_key(context.database, context.vault)
             return

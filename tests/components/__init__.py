@@ -20,6 +20,15 @@ class ComponentMissing(RuntimeError):
     """A component is not installed; the message says how to install it."""
 
 
+def _containers() -> list[str]:
+    from tests.components import containers
+
+    return containers.missing()
+
+
+MISSING["containers"] = _containers
+
+
 def require(*names: str) -> None:
     """ComponentMissing unless each named component is installed."""
     absent = {name: found for name in names if (found := MISSING[name]())}

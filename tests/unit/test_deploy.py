@@ -58,7 +58,9 @@ def test_the_settings_are_found_at_all() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_service_is_a_container_with_settings_that_exist(name: str) -> None:
     container = CONTAINERS[name]
-    assert container["command"] == [name]
+    assert container["build"]["target"] == name
+    assert f"/{name}:" in container["image"]
+    assert "command" not in container
     assert not unknown(set(container["environment"]), COMMON | OWN[name])
     assert container["volumes"] == ["data:/data"]
 
@@ -77,7 +79,7 @@ def test_no_container_has_more_than_it_needs(name: str) -> None:
     assert container["security_opt"] == ["no-new-privileges:true"]
     assert not container.keys() & {"privileged", "cap_add", "network_mode", "pid"}
     assert container["mem_limit"]
-    assert container["restart"] == "unless-stopped"
+    assert container["restart"] == ("no" if name == "fiona" else "unless-stopped")
     if name != "orthanc":
         assert int(container["user"].split(":")[0]) > 0
 
@@ -157,10 +159,31 @@ def test_secrets_stay_out_of_git_and_of_the_image() -> None:
 
 
 def test_the_image_is_made_of_one_base_and_no_other_address() -> None:
-    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"python:3.11-slim"}
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    stages = re.findall(r" AS (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert set(bases) <= {"${BASE}", *stages}
+    assert len(re.findall(r"^ARG BASE=docker.io/library/python:\d+\.\d+\.\d+-slim-\w+$", DOCKERFILE, re.MULTILINE)) == 1
     assert "://" not in DOCKERFILE
-    assert 'ENTRYPOINT ["python", "-m", "services"]' in DOCKERFILE
+    for install in re.findall(r"pip install [^&\n]*", DOCKERFILE):
+        assert "--require-hashes" in install
     assert "--require-hashes" in DOCKERFILE
+
+
+def test_every_service_has_a_target_that_starts_it() -> None:
+    stages = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
+    for name in NAMES:
+        assert f'ENTRYPOINT ["python", "-m", "services.{name}"]' in stages[name]
+
+
+def test_the_locks_of_the_images_are_the_whole_one() -> None:
+    """What the services need and what reads pixels, with the same hashes as where the tests run."""
+    whole, services, pixels = (
+        {line for line in (ROOT / path).read_text("utf-8").splitlines() if "--hash" in line}
+        for path in ("requirements.lock", "deploy/services.lock", "deploy/pixels.lock")
+    )
+    assert services | pixels <= whole
+    names = re.findall(r"^opencv-python==", (ROOT / "deploy/pixels.lock").read_text("utf-8"), re.MULTILINE)
+    assert not names
 
 
 def test_the_lock_holds_whatever_the_code_imports() -> None:
