@@ -113,6 +113,9 @@ def fill(world: World, act: Act) -> None:
     ballast.unlink()
     # PostgreSQL ends itself when it cannot write its log; whoever watches over it starts it again.
     world.postgres.ensure()
+    if act.what == "rabbitmq":
+        # The broker goes on, but some of its queues have no process any more until it is started again.
+        world.rabbitmq.restart()
 
 
 def clock(world: World, act: Act) -> None:
