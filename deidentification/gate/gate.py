@@ -46,6 +46,8 @@ BIRTH_DATE: Final = 0x00100030
 SHARED: Final = frozenset((Kind.DEVICE, Kind.TEXT, Kind.DATE))
 BINARY_NUMBERS: Final = frozenset((*NUMERIC_SIZES, b"OD", b"OF", b"OL", b"OV", b"OW"))
 LEAST_IN_NUMBERS, LEAST_IN_BINARY = 8, 6
+# Of instance, study, series and frame of reference; what is kept elsewhere, as a device's, may not lead back to them.
+ITS_OWN: Final = frozenset((0x00080018, 0x0020000D, 0x0020000E, 0x00200052))
 # Manufacturer, its model name and software versions: a station may be called after its model.
 MODEL: Final = frozenset((0x00080070, 0x00081090, 0x00181020))
 
@@ -71,7 +73,8 @@ def needles(
 ) -> Needles:
     """What to look for of the source's `identifying` (tag, value), where `inserted` and `dates` were written.
 
-    `kept` are the attributes whose values the profile leaves on purpose.
+    `kept` are the attributes whose values the profile leaves on purpose; a UID of the instance's own is looked for all
+    the same, when it stands in one of those, too.
     """
     pairs = list(identifying)
     ours = [pair for pair in pairs if pair[0] in kept] if kept else []
@@ -81,7 +84,8 @@ def needles(
     stable.update([each for tag, value in pairs if tag in _DATES for each in _days(tag, value)])
     uids = [pair for pair in pairs if pair[0] in _UIDS]
     inserted = tuple(inserted)
-    known = {*inserted, *(value for tag, value in ours if tag in _UIDS)}
+    own = {value.strip(b"\0 ") for tag, value in uids if tag in ITS_OWN} if ours else set()
+    known = {*inserted, *(value for tag, value in ours if tag in _UIDS and value.strip(b"\0 ") not in own)}
     names = tuple(text for text in inserted if text[1:2] != b"." or not text.replace(b".", b"").isdigit())
     shared = frozenset([pair for pair in ours if IDENTIFYING.get(pair[0]) in SHARED])
     return Needles(

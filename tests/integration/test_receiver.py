@@ -459,7 +459,7 @@ def test_events_say_who_called_whom(receiver: LocalReceiver) -> None:
         "called_aet": "ANYBODY",
         "caller_ip": "127.0.0.1",
     }
-    assert closed.model_dump() == {"association": received.association, "instances": 1}
+    assert closed.model_dump() == {"association": received.association, "instances": 1, "heartbeat": False}
 
 
 def test_stopping_lets_an_instance_finish(receiver: LocalReceiver) -> None:

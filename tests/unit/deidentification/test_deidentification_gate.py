@@ -2,7 +2,7 @@
 
 import pytest
 
-from deidentification import CannotDeidentify, Subject
+from deidentification import BASIC, CannotDeidentify, Option, Subject
 from deidentification.dataset.encoding import EXPLICIT_LE
 from deidentification.gate import gate
 from tests.unit.deidentification.builders import KEY, Bench, ct, encoded
@@ -35,6 +35,17 @@ def test_an_echo_in_a_kept_value_never_leaves(
         held, told = echo not in written, ""
     assert held
     assert "nordmann" not in told
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"])
+def test_a_device_is_not_kept_under_a_uid_of_the_study(bench: Bench, keyword: str) -> None:
+    keeping = BASIC.model_copy(update={"options": BASIC.options | {Option.DEVICE}})
+    data = ct(FrameOfReferenceUID="1.2.826.0.19700203.7", DeviceUID="1.2.826.0.19700203.5")
+    assert b"1.2.826.0.19700203.5" in bench.written(encoded(data), keeping)
+    data.DeviceUID = data[keyword].value
+    with pytest.raises(CannotDeidentify) as refusal:
+        bench.written(encoded(data), keeping)
+    assert refusal.value.rule == "gate-uid"
 
 
 def test_a_name_in_another_character_set_is_found(bench: Bench) -> None:
