@@ -37,11 +37,11 @@ check: build/.develop ## Style, types, walls, and manifests of Kubernetes
 	$(PYTHON) -m scripts.validate_manifests
 
 quick: build/.develop ## The quick ones of the unit and contract tests
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not slow" tests/unit tests/contract
+	$(PYTHON) -m pytest -q -n 3 --dist loadfile -m "not slow" tests/unit tests/contract
 
 test: build/.develop ## Every test, against the real components (installed when root)
 	@scripts/install-components.sh
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests
+	$(PYTHON) -m pytest -n 3 --dist loadfile tests
 
 chaos: build/.develop ## A bad day on real parts: SEED=… (a new one by default), MINUTES=… (5); a report and build/chaos.json
 	@scripts/install-components.sh rabbitmq postgres orthanc iproute2

@@ -13,7 +13,8 @@ from services.sender.metrics import CIRCUIT_OPEN, CIRCUIT_OPENED
 from services.sender.settings import SenderSettings
 from shared import heartbeat
 from shared.database import Database
-from shared.destinations import DestinationConfig, EchoFailed, echo, parse_destination
+from shared.destinations import DestinationConfig, parse_destination
+from shared.destinations.echo import EchoFailed, echo
 from shared.handlers import Reject, Retry
 from shared.log import logger
 from shared.store import Store

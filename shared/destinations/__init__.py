@@ -1,6 +1,7 @@
 """Where de-identified studies go: what a person may configure, and whether it answers.
 
-The api checks what it is given with these models and echoes with `echo`; the sender delivers by them.
+The api checks what it is given with these models; the sender delivers by them. Whether one answers is asked by
+`shared.destinations.echo`, which speaks all protocols and is imported by those only who do.
 Secrets are named by file, so that the database holds none.
 """
 
@@ -13,16 +14,13 @@ from shared.destinations.config import (
     Tls,
     parse_destination,
 )
-from shared.destinations.echo import EchoFailed, echo
 
 __all__ = [
     "DestinationConfig",
     "DicomDestination",
     "DicomWebDestination",
-    "EchoFailed",
     "FolderDestination",
     "NullDestination",
     "Tls",
-    "echo",
     "parse_destination",
 ]

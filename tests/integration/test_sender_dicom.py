@@ -13,7 +13,8 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from services.sender.clients import Answer, Client, Unavailable
 from services.sender.clients.dicom import DicomClient
-from shared.destinations import DicomDestination, EchoFailed, Tls, echo
+from shared.destinations import DicomDestination, Tls
+from shared.destinations.echo import EchoFailed, echo
 from shared.scu.statuses import NO_ANSWER, SOP_CLASS_NOT_SUPPORTED
 from shared.store import Store
 from tests.components.dcmtk import StoreSCP

@@ -12,7 +12,8 @@ import pytest
 
 from services.sender.clients import Unavailable
 from services.sender.clients.dicomweb import DicomWebClient
-from shared.destinations import DicomWebDestination, EchoFailed, echo, parse_destination
+from shared.destinations import DicomWebDestination, parse_destination
+from shared.destinations.echo import EchoFailed, echo
 from shared.scu.statuses import CANNOT_UNDERSTAND, SOP_CLASS_NOT_SUPPORTED
 from shared.store import Store
 from tests.components.fixtures import disposable, need

@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from shared.bus import BusUnavailable
 from shared.bus.open import open_bus
 from shared.database import Database, DatabaseUnavailable
-from shared.destinations import EchoFailed, echo, parse_destination
+from shared.destinations import parse_destination
+from shared.destinations.echo import EchoFailed, echo
 from tests.components.certificates import Authority
 from tests.components.dcmtk import echoscu, storescu
 from tests.components.fixtures import disposable, need

@@ -14,7 +14,8 @@ from services.api.etags import EDITED, SHOWN, Edit, Shown, made
 from services.api.needs import Ctx, Limit, Name, Offset
 from services.api.problems import Problem, documented, field_errors, invalid
 from shared.database import insert_new
-from shared.destinations import DestinationConfig, EchoFailed, echo, parse_destination
+from shared.destinations import DestinationConfig, parse_destination
+from shared.destinations.echo import EchoFailed, echo
 from shared.tables import Destination, Project, Transfer, TransferPart, WithdrawalPart
 from shared.tables.base import now
 

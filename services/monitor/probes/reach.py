@@ -14,7 +14,8 @@ from services.monitor.probes import Ground
 from services.monitor.readings import Reading
 from shared.bus import BusUnavailable
 from shared.database import DatabaseUnavailable
-from shared.destinations import DestinationConfig, EchoFailed, echo, parse_destination
+from shared.destinations import DestinationConfig, parse_destination
+from shared.destinations.echo import EchoFailed, echo
 from shared.tables import Destination
 
 COVERS: Final = frozenset({"receiver", "bus", "database"})

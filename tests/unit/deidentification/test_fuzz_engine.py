@@ -44,7 +44,7 @@ def outcome(content: bytes, profile: Profile) -> bytes | None:
     return output
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=files(), profile=st.sampled_from((BASIC, CLEANED)))
 def test_random_datasets_are_clean_or_refused(content: bytes, profile: Profile) -> None:
     output = outcome(content, profile)

@@ -8,11 +8,10 @@ from pydantic import ValidationError
 
 from shared.destinations import (
     DicomDestination,
-    EchoFailed,
     FolderDestination,
-    echo,
     parse_destination,
 )
+from shared.destinations.echo import EchoFailed, echo
 from shared.manifest import Manifest, ManifestError, ManifestInstance, read_manifest, write_manifest
 from shared.store import Store
 
