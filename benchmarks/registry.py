@@ -118,7 +118,7 @@ async def _on(kind: str, rounds: int, large: Size) -> list[Row]:
         times: dict[str, dict[str, list[float]]] = {}
         for size in (ONE_PAGE, large):
             place = folder / str(size.studies)
-            url = server.create_database("b") if server else f"sqlite+aiosqlite:///{place / 'fiona.sqlite'}"
+            url = server.fresh_database() if server else f"sqlite+aiosqlite:///{place / 'fiona.sqlite'}"
             async with _gateway(url, place) as api:
                 uploaded = await _uploaded(api, kind, size)
                 rows += uploaded if size is not ONE_PAGE else []
