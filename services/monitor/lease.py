@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, or_, update
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared import lease
 from shared.database import insert_new
 from shared.tables import MonitorLease
 from shared.tables.base import now
@@ -18,14 +19,7 @@ async def claim(session: AsyncSession, holder: str, seconds: float) -> bool:
     until = now() + timedelta(seconds=seconds)
     if await insert_new(session, MonitorLease, [{"name": NAME, "holder": holder, "held_until": until}]):
         return True
-    free = or_(MonitorLease.held_until < now(), MonitorLease.holder == holder)
-    taken = await session.execute(
-        update(MonitorLease)
-        .where(MonitorLease.name == NAME, free)
-        .values(holder=holder, held_until=until)
-        .returning(MonitorLease.name)
-    )
-    return taken.first() is not None
+    return await lease.claim(session, MonitorLease, MonitorLease.name == NAME, holder, timedelta(seconds=seconds))
 
 
 async def release(session: AsyncSession, holder: str) -> None:
