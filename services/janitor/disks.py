@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.volume import volume_of
+
 GIB: float = 1 << 30
 
 
@@ -47,11 +49,8 @@ def measure(folder: Path, quota_gib: float | None) -> Disk:
         return Disk(capacity=round(quota_gib * GIB), used=ours, ours=ours)
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    volume = os.statvfs(folder)
-    used = (volume.f_blocks - volume.f_bfree) * volume.f_frsize
-    taken = volume.f_files - volume.f_ffree
-    inodes = 100 * taken / (taken + volume.f_favail) if volume.f_files and taken + volume.f_favail else 0.0
-    return Disk(capacity=used + volume.f_bavail * volume.f_frsize, used=used, inodes=round(inodes, 1))
+    volume = volume_of(folder)
+    return Disk(volume.used + volume.free, volume.used, inodes=round(100 * volume.inodes_used, 1))
 
 
 def allocated(folder: Path) -> int:

@@ -1,13 +1,13 @@
 """How full are the disks, in bytes and in files."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Final
 
 from services.monitor import metrics
 from services.monitor.probes import Ground
 from services.monitor.readings import Reading, by_limits
+from shared.volume import volume_of
 
 COVERS: Final = frozenset({"disk"})
 
@@ -20,19 +20,14 @@ async def look(ground: Ground) -> list[Reading]:
 
 def _disk(ground: Ground, name: str, path: Path) -> Reading:
     try:
-        found = os.statvfs(path)
+        found = volume_of(path)
     except OSError as error:
         return Reading("disk", name, "failing", f"cannot be looked at: {error.strerror}")
-    used = _used(found.f_blocks - found.f_bfree, found.f_bavail)
-    files = _used(found.f_files - found.f_ffree, found.f_favail)
-    free = found.f_bavail * found.f_frsize
+    used, files = found.bytes_used, found.inodes_used
     metrics.DISK_USED.labels(name).set(max(used, files))
-    metrics.DISK_FREE.labels(name).set(free)
+    metrics.DISK_FREE.labels(name).set(found.free)
     what = "of its inodes are used" if files > used else "full"
     state = by_limits(max(used, files), ground.settings.disk_warning, ground.settings.disk_failing)
-    return Reading("disk", name, state, f"{max(used, files):.0%} {what}, {free / 1e9:.1f} GB free", max(used, files))
-
-
-def _used(used: int, available: int) -> float:
-    """As df says it: of what an ordinary user could have."""
-    return used / (used + available) if used + available else 0.0
+    return Reading(
+        "disk", name, state, f"{max(used, files):.0%} {what}, {found.free / 1e9:.1f} GB free", max(used, files)
+    )
