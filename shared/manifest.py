@@ -1,6 +1,7 @@
 """What the anonymizer hands to the sender: the files of one de-identified part, as JSON in the store."""
 
-from typing import Annotated
+from pathlib import PurePath
+from typing import Annotated, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,6 +22,21 @@ class ManifestError(Exception):
     """A manifest is missing or does not say what it should; the text carries no value of it."""
 
 
+class Written(Protocol):
+    """What the engine says of a file; the path relative to the folder into which it wrote."""
+
+    @property
+    def path(self) -> PurePath: ...
+    @property
+    def sop_instance_uid(self) -> str: ...
+    @property
+    def sop_class_uid(self) -> str: ...
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
 class ManifestInstance(BaseModel):
     """One de-identified file; sizes in bytes, the path relative to the store."""
 
@@ -30,6 +46,17 @@ class ManifestInstance(BaseModel):
     sop_class_uid: Uid
     transfer_syntax_uid: Uid
     size: int = Field(ge=0)
+
+    @classmethod
+    def of(cls, folder: str, written: Written) -> Self:
+        """A file that lies in a folder of the store."""
+        return cls(
+            path=f"{folder}/{written.path}",
+            sop_instance_uid=written.sop_instance_uid,
+            sop_class_uid=written.sop_class_uid,
+            transfer_syntax_uid=written.transfer_syntax_uid,
+            size=written.size,
+        )
 
 
 class Manifest(BaseModel):

@@ -14,11 +14,11 @@ from services.anonymizer.findings import write_findings
 from services.anonymizer.heartbeat import pass_on
 from services.anonymizer.kept import count_part
 from services.anonymizer.leftovers import remove_part
-from services.anonymizer.manifests import manifest_of
+from services.anonymizer.manifests import handed_on, manifest_of, put
 from services.anonymizer.profiles import NoProfile, chosen
 from services.anonymizer.removal import remove_transfer
 from services.anonymizer.retention import KINDS, expire
-from services.anonymizer.workers import Done, Workers, remove_strangers
+from services.anonymizer.workers import Done, Workers
 from shared.crypto import Vault
 from shared.database import Database, insert_new, lock
 from shared.events import (
@@ -27,14 +27,13 @@ from shared.events import (
     RemovalRequested,
     RetentionApplied,
     RetentionEnded,
-    SeriesAnonymized,
     TransferFailed,
     TransferRequested,
     WithdrawalCompleted,
 )
 from shared.handlers import Handlers, Retry
 from shared.log import logger
-from shared.manifest import Manifest, write_manifest
+from shared.manifest import Manifest
 from shared.store import Store
 from shared.switches import Switch
 from shared.tables import Project, QuarantinedInstance
@@ -106,23 +105,7 @@ async def anonymize(
         quarantined=quarantined,
         left_out=left_out,
     )
-    return [
-        SeriesAnonymized(
-            transfer=event.transfer,
-            parts=event.parts,
-            destinations=event.destinations,
-            project=event.project,
-            series_instance_uid=event.series_instance_uid,
-            revision=event.revision,
-            target_study_instance_uid=manifest.study_instance_uid,
-            manifest=f"{folder}/manifest.json",
-            instances=passed,
-            quarantined=quarantined,
-            left_out=left_out,
-            profile_version=by.version,
-            profile_digest=by.digest,
-        )
-    ]
+    return [handed_on(event, folder, manifest, by, quarantined=quarantined, left_out=left_out)]
 
 
 def _failed(event: TransferRequested, reason: str) -> TransferFailed:
@@ -144,9 +127,7 @@ def _write(
         if outcome.result is not None and outcome.findings is not None
     }
     write_findings(store, vault, event, found)
-    files = {each.path.rpartition("/")[2] for each in manifest.instances}
-    remove_strangers(store / folder, files | {"manifest.json"})
-    write_manifest(store, f"{folder}/manifest.json", manifest)
+    put(store, folder, manifest)
 
 
 async def _keep(database: Database, event: TransferRequested, done: Done) -> int | None:

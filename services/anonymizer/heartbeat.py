@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 from deidentification import Subject
 from services.anonymizer.batch import Work
-from services.anonymizer.manifests import manifest_of
+from services.anonymizer.manifests import handed_on, manifest_of, put
 from services.anonymizer.profiles import chosen
-from services.anonymizer.workers import Workers, remove_strangers
+from services.anonymizer.workers import Workers
 from shared.database import Database
-from shared.events import Event, SeriesAnonymized, TransferRequested
+from shared.events import Event, TransferRequested
 from shared.handlers import Retry
 from shared.heartbeat import passed, source, uids
-from shared.manifest import write_manifest
 from shared.store import Store
 
 SUBJECT = Subject("heartbeat", "heartbeat", "heartbeat", bytes(32))
@@ -32,25 +31,11 @@ async def pass_on(
     try:
         done = await workers.run(Work(((uids(heartbeat).sop, file),), store / folder, SUBJECT, by.profile))
         manifest = manifest_of(folder, SUBJECT, by.profile.uids, event, done.outcomes)
-        await asyncio.to_thread(
-            remove_strangers, store / folder, {each.path.rpartition("/")[2] for each in manifest.instances}
-        )
-        await asyncio.to_thread(write_manifest, store, f"{folder}/manifest.json", manifest)
+        await asyncio.to_thread(put, store, folder, manifest)
     except OSError as error:
         raise Retry(f"the store cannot be read or written ({type(error).__name__})", delay=60) from error
-    handed_on = SeriesAnonymized(
-        transfer=event.transfer,
-        parts=event.parts,
-        destinations=event.destinations,
-        project=event.project,
-        series_instance_uid=event.series_instance_uid,
-        revision=event.revision,
-        target_study_instance_uid=manifest.study_instance_uid,
-        manifest=f"{folder}/manifest.json",
-        instances=len(manifest.instances),
-        quarantined=1 - len(manifest.instances),
-        profile_version=by.version,
-        profile_digest=by.digest,
-        heartbeat=heartbeat,
-    )
-    return [handed_on, passed(heartbeat, "anonymise", len(manifest.instances))]
+    here = len(manifest.instances)
+    return [
+        handed_on(event, folder, manifest, by, quarantined=1 - here, heartbeat=heartbeat),
+        passed(heartbeat, "anonymise", here),
+    ]

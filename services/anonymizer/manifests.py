@@ -1,12 +1,17 @@
-"""Which files of a part count: what the sender is handed."""
+"""Which files of a part count, and handing them to the sender."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from deidentification import Subject
 from services.anonymizer.batch import Outcome
-from shared.events import TransferRequested
-from shared.manifest import Manifest, ManifestInstance
+from services.anonymizer.profiles import Chosen
+from services.anonymizer.workers import remove_strangers
+from shared.events import SeriesAnonymized, TransferRequested
+from shared.manifest import Manifest, ManifestInstance, write_manifest
+from shared.store import Store
+
+NAME: Final = "manifest.json"
 
 
 def manifest_of(
@@ -26,14 +31,41 @@ def manifest_of(
     return Manifest(
         study_instance_uid=study,
         series_instance_uid=series,
-        instances=tuple(
-            ManifestInstance(
-                path=f"{folder}/{result.path}",
-                sop_instance_uid=result.sop_instance_uid,
-                sop_class_uid=result.sop_class_uid,
-                transfer_syntax_uid=result.transfer_syntax_uid,
-                size=result.size,
-            )
-            for result in results
-        ),
+        instances=tuple(ManifestInstance.of(folder, result) for result in results),
+    )
+
+
+def put(store: Store, folder: str, manifest: Manifest) -> None:
+    """The manifest beside its files; whatever else an interrupted run left in the folder goes."""
+    files = {each.path.rpartition("/")[2] for each in manifest.instances}
+    remove_strangers(store / folder, files | {NAME})
+    write_manifest(store, f"{folder}/{NAME}", manifest)
+
+
+def handed_on(
+    event: TransferRequested,
+    folder: str,
+    manifest: Manifest,
+    by: Chosen,
+    *,
+    quarantined: int,
+    left_out: int = 0,
+    heartbeat: str | None = None,
+) -> SeriesAnonymized:
+    """What the sender is told of a part."""
+    return SeriesAnonymized(
+        transfer=event.transfer,
+        parts=event.parts,
+        destinations=event.destinations,
+        project=event.project,
+        series_instance_uid=event.series_instance_uid,
+        revision=event.revision,
+        target_study_instance_uid=manifest.study_instance_uid,
+        manifest=f"{folder}/{NAME}",
+        instances=len(manifest.instances),
+        quarantined=quarantined,
+        left_out=left_out,
+        profile_version=by.version,
+        profile_digest=by.digest,
+        heartbeat=heartbeat,
     )

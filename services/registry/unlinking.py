@@ -71,16 +71,7 @@ class Unlinker:
         manifest = Manifest(
             study_instance_uid=written[0].study_instance_uid,
             series_instance_uid=written[0].series_instance_uid,
-            instances=tuple(
-                ManifestInstance(
-                    path=f"{folder}/{each.path}",
-                    sop_instance_uid=each.sop_instance_uid,
-                    sop_class_uid=each.sop_class_uid,
-                    transfer_syntax_uid=each.transfer_syntax_uid,
-                    size=each.size,
-                )
-                for each in written
-            ),
+            instances=tuple(ManifestInstance.of(folder, each) for each in written),
         )
         write_manifest(self._store, f"{folder}/manifest.json", manifest)
         return UnlinkedFiles(

@@ -162,14 +162,12 @@ async def _wishes(session: AsyncSession, uids: Collection[str]) -> dict[str, int
 
 async def _withdrawals(session: AsyncSession, uids: Collection[str]) -> dict[str, int]:
     """Withdrawals of the study or of one of its transfers that are not over."""
-    mine = or_(
-        and_(WithdrawalPart.study_instance_uid.in_(uids), WithdrawalPart.state.in_(("asked", "by_hand"))),
-        and_(WithdrawalPart.study_instance_uid.in_(uids), Withdrawal.state.in_(("under_way", "by_hand"))),
-    )
+    mine = WithdrawalPart.study_instance_uid.in_(uids)
+    open_yet = or_(WithdrawalPart.state.in_(("asked", "by_hand")), Withdrawal.state.in_(("under_way", "by_hand")))
     query = (
         select(WithdrawalPart.study_instance_uid, func.count())
         .join(Withdrawal, Withdrawal.id == WithdrawalPart.withdrawal)
-        .where(mine)
+        .where(mine, open_yet)
         .group_by(WithdrawalPart.study_instance_uid)
     )
     return dict((await session.execute(query)).all())
