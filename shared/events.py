@@ -225,6 +225,9 @@ class RetentionLimits(BaseModel):
     counted: bool = Field(
         default=True, description="acknowledged is not enough: the destination has found every instance when asked"
     )
+    anonymous_days: float | None = Field(
+        default=None, ge=0, description="what is left of anonymous projects may go after so long; null: never"
+    )
 
 
 class RetentionEnded(Event):
@@ -233,7 +236,7 @@ class RetentionEnded(Event):
     name: ClassVar[str] = "retention.ended.v1"
     run: str = Field(description="of the janitor")
     kind: str = Field(
-        description="archive, missing, identities, links, stopped, anonymized, review, export, answers or rows"
+        description="archive, missing, identities, links, stopped, anonymized, review, export, answers, settled or rows"
     )
     subject: str = Field(description="StudyInstanceUID, transfer, export, table, or part of a tree of links")
     step: int = Field(default=0, description="of a removal that takes several")

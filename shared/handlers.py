@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import Event
-from shared.switches import Switch
+from shared.switchable import Switch
 
 HandlerFunction = Callable[..., Awaitable[Sequence[Event] | None]]
 F = TypeVar("F", bound=HandlerFunction)

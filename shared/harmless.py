@@ -11,5 +11,6 @@ HARMLESS = frozenset({
     "study_instance_uid", "series_instance_uid", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid",
     "abstract_syntax", "path", "version", "signal", "tick", "outcome", "owner", "method", "route", "dropped",
     "study", "series", "instance", "folder", "node", "operation", "head", "trace_id", "span_id", "fate",
+    "check", "checks", "subject", "before", "after", "run", "policy", "sort", "part", "export", "switch", "entry",
 })
 # fmt: on

@@ -101,6 +101,8 @@ def configure(level: str = "INFO", stream: Any = None) -> None:
     logging.captureWarnings(True)
     for noisy in ("pynetdicom", "pydicom", "aio_pika", "aiormq", "httpx", "py.warnings", "alembic", "opentelemetry"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # An error for each attempt to connect; the bus says it once, and why.
+    logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 
 def catch_all() -> None:

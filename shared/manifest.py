@@ -60,12 +60,16 @@ class ManifestInstance(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The files of a part, each SOP Instance UID once, under the UIDs that the destinations will see."""
+    """The files of a part, each SOP Instance UID once, under the UIDs that the destinations will see.
+
+    `given` are other pseudonyms in them that derived objects will repeat: UIDs, days (YYYYMMDD), hashes.
+    """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
     study_instance_uid: Uid
     series_instance_uid: Uid
     instances: tuple[ManifestInstance, ...]
+    given: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _each_once(self) -> "Manifest":
@@ -77,6 +81,14 @@ class Manifest(BaseModel):
 def write_manifest(store: Store, path: str, manifest: Manifest) -> None:
     """Put it into the store, whole or not at all."""
     store.write(path, manifest.model_dump_json().encode())
+
+
+def part_manifest(store: Store, transfer: str, series: str, revision: int) -> Manifest | None:
+    """What was made of a part, by the SeriesInstanceUID of its source; None when that cannot be read any more."""
+    try:
+        return read_manifest(store, f"{store.anonymized(transfer, series, revision)}/manifest.json")
+    except (ManifestError, ValueError):
+        return None
 
 
 def read_manifest(store: Store, path: str) -> Manifest:

@@ -35,6 +35,7 @@ from shared.tables import (
     QuarantineReview,
     StudyIdentity,
     VaultKey,
+    WebSession,
     WithdrawalNote,
 )
 
@@ -51,6 +52,7 @@ SEALED: Mapping[type[Base], tuple[str, ...]] = {
     IdempotentAnswer: ("answer",),
     Correction: ("reason",),
     WithdrawalNote: ("note",),
+    WebSession: ("refresh",),
 }
 """Every encrypted column; beside them there are the files `review/**/*.sealed`."""
 
@@ -164,6 +166,9 @@ async def _step(
 
 def _files(store: Store, vault: Vault, tally: Tally, only_look: bool) -> None:
     for path in (store.root / "review").rglob("*.sealed"):
-        renewed = tally.renew(vault, path.read_bytes())
+        try:
+            renewed = tally.renew(vault, path.read_bytes())
+        except FileNotFoundError:
+            continue  # it went meanwhile, as consents and policies have it
         if renewed is not None and not only_look:
             store.write(str(path.relative_to(store.root)), renewed)

@@ -5,9 +5,10 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import BeforeValidator, Field, HttpUrl, SecretStr
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -64,7 +65,7 @@ def original_config() -> dict[str, Any]:
 class FionaSettings(BaseSettings):
     """The base of all settings: where values come from, and in which order."""
 
-    model_config = SettingsConfigDict(env_prefix="FIONA_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FIONA_", frozen=True, hide_input_in_errors=True)
 
     @classmethod
     def settings_customise_sources(
@@ -76,6 +77,12 @@ class FionaSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, FileSecrets(settings_cls), OriginalConfig(settings_cls)
+
+
+def _with(url: str, **parameters: str) -> str:
+    """A URL with these parameters, whatever it said of them itself."""
+    parts = urlsplit(url)
+    return parts._replace(query=urlencode(dict(parse_qsl(parts.query)) | parameters)).geturl()
 
 
 def _lines(value: object) -> object:
@@ -91,8 +98,14 @@ class Settings(FionaSettings):
         default=None,
         description="postgresql+asyncpg://… or sqlite+aiosqlite:///…; by default fiona.sqlite in the store",
     )
+    database_ca: Path | None = Field(
+        default=None, description="PEM of who signed PostgreSQL's certificate: nothing is said to any other server"
+    )
     bus_url: SecretStr | None = Field(
         default=None, description="amqp://…; by default the embedded bus, in the database"
+    )
+    bus_ca: Path | None = Field(
+        default=None, description="PEM of who signed the broker's certificate: nothing is said to any other broker"
     )
     bus_retry_seconds: list[float] = Field(
         default=[10, 60, 600, 3600],
@@ -129,12 +142,24 @@ class Settings(FionaSettings):
     otlp_ca: Path | None = Field(default=None, description="PEM of who signed it; by default the well-known ones")
     otlp_sample: float = Field(default=1.0, ge=0, le=1, description="which part of all traces is recorded")
 
+    @model_validator(mode="after")
+    def _who_has_an_authority_speaks_tls(self) -> Self:
+        for name, scheme in (("bus", "amqps:"), ("database", "postgresql+asyncpg:")):
+            url: SecretStr | None = getattr(self, f"{name}_url")
+            if getattr(self, f"{name}_ca") and url and not url.get_secret_value().startswith(scheme):
+                raise ValueError(f"with FIONA_{name.upper()}_CA, FIONA_{name.upper()}_URL must begin with {scheme}//")
+        return self
+
     def database(self) -> str:
-        """The database's URL, the default filled in."""
-        if self.database_url is not None:
-            return self.database_url.get_secret_value()
-        return f"sqlite+aiosqlite:///{(self.data / 'fiona.sqlite').absolute()}"
+        """The database's URL: the default, and whom to trust, filled in."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{(self.data / 'fiona.sqlite').absolute()}"
+        url = self.database_url.get_secret_value()
+        return _with(url, ssl="verify-full", sslrootcert=str(self.database_ca)) if self.database_ca else url
 
     def bus(self) -> str:
-        """The bus's URL; `embedded:` means rows in the database."""
-        return self.bus_url.get_secret_value() if self.bus_url is not None else "embedded:"
+        """The bus's URL, and whom to trust; `embedded:` means rows in the database."""
+        if self.bus_url is None:
+            return "embedded:"
+        url = self.bus_url.get_secret_value()
+        return _with(url, cafile=str(self.bus_ca)) if self.bus_ca else url

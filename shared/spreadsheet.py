@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+MARK: Final = "\ufeff"
+"""Before the first line: a spreadsheet spoils every letter beyond ASCII of UTF-8 without it."""
+
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet would compute."""
 

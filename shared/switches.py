@@ -10,27 +10,19 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from prometheus_client import Gauge
 
 from shared.store import Store, sync_folder
+from shared.switchable import Switch
 from shared.tables.base import now
 
 FRESH: Final = 1.0
 """Seconds for which an answer holds."""
 
 STATE = Gauge("fiona_switch_off", "1: somebody has switched it off, as this process sees it", ["switch"])
-
-
-class Switch(StrEnum):
-    """What can be switched off."""
-
-    RECEIVE = "receive"
-    ANONYMISE = "anonymise"
-    SEND = "send"
 
 
 @dataclass(frozen=True)

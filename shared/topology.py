@@ -62,7 +62,12 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.RemovalRequested,
         events.RetentionEnded,
     ),
-    "registry": (events.RetentionEnded,),
+    "registry": (
+        events.RetentionEnded,
+        events.ParticipantWithdrawn,
+        events.RemovalRequested,
+        events.WithdrawalRequested,
+    ),
     "api": (events.RetentionEnded,),
     "janitor": (events.RetentionEnded, events.RetentionApplied),
     "monitor": (events.HeartbeatPassed,),

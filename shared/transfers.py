@@ -1,6 +1,7 @@
 """Is a transfer still wanted? Whoever works on one asks before each part, and whoever is told no leaves it be.
 
-The state is the router's to write. It is read here in the same transaction as whatever depends on it.
+And has all that is not wanted left? The states are the router's to write. They are read here in the same transaction as
+whatever depends on them.
 """
 
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.tables import Transfer
+from shared.tables import Transfer, WithdrawalPart
 
 STOPPED: Final = ("cancelled", "withdrawn")
 """Cancelled: nothing more of it is wanted; withdrawn: and what had been sent has left its destinations."""
@@ -17,3 +18,10 @@ STOPPED: Final = ("cancelled", "withdrawn")
 async def wanted(session: AsyncSession, transfer: str) -> bool:
     """Whether nobody has stopped it."""
     return await session.scalar(select(Transfer.state).where(Transfer.id == transfer)) not in STOPPED
+
+
+async def leaving(session: AsyncSession, study_uid: str, project: str) -> str | None:
+    """The withdrawal of what has still to leave before something of the study may be sent in this project."""
+    mine = WithdrawalPart.study_instance_uid == study_uid, WithdrawalPart.project == project
+    query = select(WithdrawalPart.withdrawal).where(*mine, WithdrawalPart.state.in_(("asked", "by_hand")))
+    return await session.scalar(query.limit(1))

@@ -1,8 +1,18 @@
-"""How full a volume is, as df says it: of what an ordinary user could have, in bytes and in inodes."""
+"""How full a volume is, as df says it: of what an ordinary user could have, in bytes and in inodes.
 
+The last bytes of one are for those who make room: what comes in leaves them alone.
+"""
+
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+LAST_BYTES: Final = 128 << 20
+LAST_SHARE: Final = 0.01
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""How a system says that there is no room: on the volume, or within a quota."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +23,11 @@ class Volume:
     free: int
     bytes_used: float
     inodes_used: float
+
+    @property
+    def last(self) -> int:
+        """So many bytes are left to those who make room."""
+        return min(LAST_BYTES, int(LAST_SHARE * (self.used + self.free)))
 
 
 def volume_of(path: Path) -> Volume:

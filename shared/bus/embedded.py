@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Delete, Select, Update, delete, func, select, update
+from sqlalchemy import Delete, Select, Update, and_, delete, func, or_, select, update
 
 from shared import topology
 from shared.bus import metrics
@@ -25,6 +25,7 @@ from shared.bus.protocol import (
 )
 from shared.database import Database, DatabaseUnavailable
 from shared.log import logger
+from shared.moments import come
 from shared.tables import BusMessage
 from shared.tables.base import now
 
@@ -112,7 +113,7 @@ class EmbeddedBus:
                     update(BusMessage)
                     .where(
                         BusMessage.sequence.in_(
-                            _ready(queue).limit(prefetch - len(going)).with_for_update(skip_locked=True)
+                            self._ready(queue).limit(prefetch - len(going)).with_for_update(skip_locked=True)
                         )
                     )
                     .values(due_at=now() + LEASE)
@@ -124,7 +125,7 @@ class EmbeddedBus:
 
     async def _any_ready(self, queue: str) -> bool:
         async with self._database.reading() as session:
-            return (await session.execute(_ready(queue).limit(1))).first() is not None
+            return (await session.execute(self._ready(queue).limit(1))).first() is not None
 
     async def _handle(self, row: BusMessage, deliver: Deliver, done: list[int]) -> None:
         """Deliver one message; what was handled is left in `done`, anything else is settled here."""
@@ -240,8 +241,9 @@ class EmbeddedBus:
     async def close(self) -> None:
         """Nothing of its own to close: the database is its owner's."""
 
-
-def _ready(queue: str) -> Select[int]:
-    """What may be taken, oldest first."""
-    free = BusMessage.queue == queue, BusMessage.dead.is_(False), BusMessage.due_at <= now()
-    return select(BusMessage.sequence).where(*free).order_by(BusMessage.sequence)
+    def _ready(self, queue: str) -> Select[int]:
+        """What may be taken, oldest first; what has never failed can only be in somebody's hands."""
+        rest = timedelta(seconds=max(self._tiers.seconds))
+        due = or_(come(BusMessage.due_at, rest), and_(BusMessage.reason.is_(None), come(BusMessage.due_at, LEASE)))
+        free = BusMessage.queue == queue, BusMessage.dead.is_(False), due
+        return select(BusMessage.sequence).where(*free).order_by(BusMessage.sequence)

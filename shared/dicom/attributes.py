@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 from shared.dicom.apart import answer, ask, in_text
 from shared.registry.attribute_paths import Step, steps
 
-SECONDS: Final = 10
+SECONDS: Final = 30
 LONGEST: Final = 4096
 """Characters of a value."""
 
@@ -17,6 +17,11 @@ MOST: Final = 100
 """Values of one path in one file."""
 
 MOST_FILES: Final = 64
+DEFERRED: Final = 1 << 20
+"""Bytes of a value that is not read unless it is wanted."""
+
+PIXELS: Final = 0x7FE00008
+"""Where they begin: Float Pixel Data is the first of its kind (PS3.6)."""
 
 Values = dict[str, list[str]]
 """By attribute path."""
@@ -36,22 +41,31 @@ async def values_at(sources: Sequence[Path] | bytes, paths: Sequence[str]) -> li
 def look(asked: dict[str, Any]) -> Iterator[Values]:
     """In the process of its own: read what is asked for, one file after another."""
     ways = {path: steps(path) for path in asked["paths"]}
+    last = max((_last(way[0]) for way in ways.values()), default=0)
     if asked["content"] is not None:
-        yield _read(io.BytesIO(base64.b64decode(asked["content"])), ways)
+        yield _read(io.BytesIO(base64.b64decode(asked["content"])), ways, last)
     for each in asked["files"]:
         try:
             with Path(each).open("rb") as file:
-                yield _read(file, ways)
+                yield _read(file, ways, last)
         except OSError:
             yield {}
 
 
-def _read(file: BinaryIO, ways: dict[str, list[Step]]) -> Values:
-    from pydicom import config, dcmread
+def _last(step: Step) -> int:
+    """Behind which element there is nothing more to look for; a creator may have any block of its group."""
+    return step.tag if step.creator is None else step.tag | 0xFFFF
+
+
+def _read(file: BinaryIO, ways: dict[str, list[Step]], last: int) -> Values:
+    """What an enhanced image says of each of its frames stands near its end, and takes long to read."""
+    from pydicom import config
+    from pydicom.filereader import read_partial
 
     config.settings.reading_validation_mode = config.IGNORE
+    end = min(last, PIXELS - 1)
     try:
-        dataset = dcmread(file, force=True, defer_size="1 MB", stop_before_pixels=True)
+        dataset = read_partial(file, lambda tag, *_: tag > end, defer_size=DEFERRED, force=True)
         return {path: list(_values(dataset, way))[:MOST] for path, way in ways.items()}
     except Exception:  # whatever pydicom makes of it: a file that cannot be read says nothing
         return {}
@@ -67,8 +81,8 @@ def _values(dataset: Any, way: Sequence[Step]) -> Iterator[str]:
         items = element.value if step.item is None else element.value[step.item : step.item + 1]
         for item in items if rest else ():
             yield from _values(item, rest)
-    elif not rest and (text := in_text(element.value, LONGEST)) is not None:
-        yield text.rstrip("\0 ")
+    elif not rest and (text := (in_text(element.value, LONGEST) or "").strip("\0 ")):
+        yield text
 
 
 def _private(dataset: Any, step: Step) -> int | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from struct import Struct, error, pack
 
-from shared.dicom.scan import LONG_VR, Buffer, Unparsable
+from shared.dicom.encoding import LONG_VR, Buffer, Unparsable
 
 IMPLEMENTATION_CLASS_UID = "2.25.67808963430597229554189942098566856106"
 IMPLEMENTATION_VERSION_NAME = "FIONA"

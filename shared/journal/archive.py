@@ -7,8 +7,8 @@ from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+from shared.dicom.encoding import Unparsable
 from shared.dicom.filemeta import read_meta
-from shared.dicom.scan import Unparsable
 from shared.store import Store
 
 _CHUNK = 1 << 20

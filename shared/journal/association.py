@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import uuid4
 
-from shared.dicom.scan import Buffer
+from shared.dicom.encoding import Buffer
 from shared.journal.draft import Draft
 from shared.journal.metrics import OWED
 from shared.journal.outcome import Outcome, Record

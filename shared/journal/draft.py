@@ -3,16 +3,19 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from errno import ENOSPC
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.dicom.encoding import Buffer
 from shared.dicom.filemeta import write_meta
-from shared.dicom.scan import Buffer, Scan
+from shared.dicom.scan import Scan
 from shared.journal.archive import Place, claim, find_place
 from shared.journal.judge import judge_dataset, judge_request
 from shared.journal.outcome import Kind, Outcome, Record, Refusal, refused
-from shared.switches import Switch
+from shared.switchable import Switch
+from shared.volume import volume_of
 
 if TYPE_CHECKING:
     from shared.journal.association import Association
@@ -81,6 +84,9 @@ class Draft:
             self.discard()
 
     def _create(self) -> None:
+        volume = volume_of(self._association.journal.store.root)
+        if volume.free < volume.last:
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
         self._file, self._descriptor = self._association.new_file()
         facts = self._association.facts
         self._meta = write_meta(*self._request, facts.calling_aet, facts.called_aet)

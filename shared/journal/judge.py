@@ -1,6 +1,7 @@
 """Whether an instance may be acknowledged: every rule that has nothing to do with disks."""
 
-from shared.dicom.scan import Buffer, Scan, Unparsable, scan
+from shared.dicom.encoding import Buffer, Unparsable
+from shared.dicom.scan import Scan, scan
 from shared.journal.outcome import Outcome, Refusal, refused
 from shared.store import valid_uid
 

@@ -37,9 +37,12 @@ class LockedFolder:
 
     @classmethod
     def orphan(cls, path: Path) -> Self | None:
-        """Take over a dead process's folder; None when its owner lives or somebody else was quicker."""
+        """Take over a dead process's folder; None when its owner lives or somebody else was quicker.
+
+        Who lives has a lock from the beginning: a folder without one comes from a backup, which copies none.
+        """
         try:
-            descriptor = os.open(path / _NAME, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:

@@ -6,8 +6,8 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.dicom.encoding import Unparsable
 from shared.dicom.filemeta import read_meta
-from shared.dicom.scan import Unparsable
 from shared.journal.archive import claim
 from shared.journal.judge import judge_dataset
 from shared.journal.outcome import Outcome, Record

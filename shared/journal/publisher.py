@@ -8,7 +8,7 @@ from typing import Protocol
 from shared import tracing
 from shared.bus.message import Message
 from shared.events import AssociationClosed, InstancesReceived
-from shared.heartbeat import CALLING_AET
+from shared.heartbeat import was_one
 from shared.journal.association import Association, Facts
 from shared.journal.journal import BATCH, Journal
 from shared.journal.metrics import OLDEST, PUBLISHED
@@ -166,7 +166,7 @@ def _ended(association: Association) -> Message:
     event = AssociationClosed(
         association=association.facts.id,
         instances=association.published,
-        heartbeat=association.facts.calling_aet == CALLING_AET and association.published == 1,
+        heartbeat=was_one(association.facts.calling_aet, association.published),
     )
     return _message(association.facts, event, association.published)
 

@@ -7,13 +7,15 @@ not know may be lost: owed once more, it comes to all its queues, and those that
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import topology
 from shared.bus.message import Message
 from shared.database import insert_new
+from shared.moments import AHEAD
 from shared.tables import InboxEntry, OutboxEntry, PublishedMessage
+from shared.tables.base import now
 
 STEP = 500
 Place = tuple[str, str]
@@ -39,18 +41,26 @@ async def unhandled(session: AsyncSession, before: datetime, dead: Collection[Pl
     What is among the dead waits there for a person, and is not counted as lost.
     """
     found: dict[str, list[str]] = {}
+    is_before = or_(PublishedMessage.published_at < before, PublishedMessage.published_at > now() + AHEAD)
     for name in sorted(set(await session.scalars(select(PublishedMessage.name).distinct()))):
         waiting = [_waits(queue, dead) for queue in topology.queues(name)]
         if not waiting:
             continue
         query = (
             select(PublishedMessage.message)
-            .where(PublishedMessage.name == name, PublishedMessage.published_at < before, or_(*waiting))
+            .where(PublishedMessage.name == name, is_before, or_(*waiting))
             .order_by(PublishedMessage.published_at)
         )
         if messages := list(await session.scalars(query)):
             found[name] = messages
     return found
+
+
+async def oldest(session: AsyncSession, queue: str, since: datetime) -> datetime | None:
+    """When the oldest message was published, of those since then that a queue's listener has not handled."""
+    named = PublishedMessage.name == queue.partition(".")[2]
+    query = select(func.min(PublishedMessage.published_at)).where(named, PublishedMessage.published_at >= since)
+    return await session.scalar(query.where(_waits(queue, ())))
 
 
 def _waits(queue: str, dead: Collection[Place]) -> ColumnElement[bool]:

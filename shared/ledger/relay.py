@@ -15,6 +15,7 @@ from shared.bus.protocol import Bus, BusUnavailable
 from shared.database import Database, DatabaseUnavailable, try_lock
 from shared.ledger import history, metrics
 from shared.log import logger
+from shared.moments import come
 from shared.tables import OutboxEntry
 from shared.tables.base import now
 
@@ -81,9 +82,7 @@ class Relay:
 
     async def move(self) -> int:
         """Publish one batch; how many messages that were."""
-        # Nobody takes a row for longer: who says so has a clock that is wrong, and may be dead.
-        absurd = OutboxEntry.claimed_until > now() + 3 * IN_HAND
-        free = or_(OutboxEntry.claimed_until.is_(None), OutboxEntry.claimed_until < now(), absurd)
+        free = or_(OutboxEntry.claimed_until.is_(None), come(OutboxEntry.claimed_until, 3 * IN_HAND))
         waiting = select(OutboxEntry.sequence).where(free).order_by(OutboxEntry.sequence).limit(BATCH)
         async with self._database.reading() as session:
             if (await session.execute(waiting.limit(1))).first() is None:

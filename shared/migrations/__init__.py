@@ -1,5 +1,6 @@
 """The history of the schema, and how a connection is brought to its end."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -31,10 +32,24 @@ def upgrade(connection: Connection) -> None:
 
 def bring_up_to_date(connection: Connection) -> bool:
     """Upgrade, where this connection's role may; whether the schema is of this version."""
+    if is_newer(connection):
+        return False
     if connection.dialect.name != "postgresql" or may_migrate(connection):
         upgrade(connection)
         return True
     return is_up_to_date(connection)
+
+
+def look(connection: Connection) -> bool:
+    """Whether the schema is of this version. Who may change it changes nothing, but gives the group its rights.
+
+    The group may be younger than the schema: made later, or there before a dump without its rights was put back.
+    """
+    if not is_up_to_date(connection):
+        return False
+    if connection.dialect.name == "postgresql" and may_migrate(connection):
+        grant(connection)
+    return True
 
 
 def is_up_to_date(connection: Connection) -> bool:
@@ -42,6 +57,18 @@ def is_up_to_date(connection: Connection) -> bool:
     return version(connection) == head()
 
 
+def is_newer(connection: Connection) -> bool:
+    """Whether the schema is of a version that this code does not know: a later one, for there is no way back."""
+    found = version(connection)
+    return found is not None and found not in _known()
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(config()).walk_revisions())
+
+
+@cache
 def head() -> str:
     """The revision that this code is made for."""
     return str(ScriptDirectory.from_config(config()).get_current_head())

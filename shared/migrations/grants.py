@@ -2,7 +2,7 @@
 
 Whoever runs the database makes the group `fiona_without_identities` and puts the users of those services into it that
 need none. Each process that may see identities (the owner of the tables) then gives the group what it needs, whenever
-it has brought the schema to its version.
+it starts and the schema is of its version, whoever has brought it there.
 """
 
 from typing import Final

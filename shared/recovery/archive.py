@@ -6,17 +6,20 @@ A file that a journal still owes (it has a second name there) is on its way alre
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from mmap import ACCESS_READ, mmap
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import Database
+from shared.dicom.encoding import Unparsable
 from shared.dicom.filemeta import read_meta
-from shared.dicom.scan import Unparsable
 from shared.events import AssociationClosed, Event, InstancesReceived, ReceivedInstance
+from shared.heartbeat import was_one
 from shared.journal.judge import judge_dataset
 from shared.journal.outcome import Outcome
 from shared.store import Store, valid_uid
@@ -50,7 +53,10 @@ async def unknown(database: Database, store: Store, studies: Collection[str] | N
             continue
         async with database.reading() as session:
             known = await _known(session, study)
-        if missing := sorted(files - known):
+        here = {path for path, gone in known.items() if gone is None}
+        left = {path: gone for path, gone in known.items() if gone is not None and path in files}
+        again = await asyncio.to_thread(_written_since, store, left)
+        if missing := sorted(files - here - (left.keys() - again)):
             yield await asyncio.to_thread(announced, store, study, missing)
 
 
@@ -74,10 +80,22 @@ def _settled_files(store: Store, study: str) -> set[str]:
     return found
 
 
-async def _known(session: AsyncSession, study: str) -> set[str]:
-    catalogued = select(Instance.path).where(Instance.study_instance_uid == study)
+def _written_since(store: Store, left: Mapping[str, datetime]) -> set[str]:
+    """Sent again after they had left. An older file is on its way out, or lies where something went wrong."""
+    again = set()
+    for path, gone in left.items():
+        with suppress(FileNotFoundError):
+            if (store / path).stat().st_mtime > gone.timestamp():
+                again.add(path)
+    return again
+
+
+async def _known(session: AsyncSession, study: str) -> dict[str, datetime | None]:
+    """By path, when it left the archive; None: it is there."""
+    catalogued = select(Instance.path, Instance.removed_at).where(Instance.study_instance_uid == study)
     conflicts = select(InstanceConflict.path).where(InstanceConflict.study_instance_uid == study)
-    return {*(await session.scalars(catalogued)), *(await session.scalars(conflicts))}
+    rows = {row[0]: row[1] for row in await session.execute(catalogued)}
+    return rows | dict.fromkeys(await session.scalars(conflicts))
 
 
 def announced(store: Store, study: str, paths: Sequence[str]) -> Found:
@@ -133,4 +151,5 @@ def _events(sender: tuple[str, str], instances: list[ReceivedInstance]) -> Itera
             caller_ip="",
             instances=tuple(instances[start : start + BATCH]),
         )
-    yield AssociationClosed(association=str(identity), instances=len(instances))
+    beat = was_one(sender[0], len(instances))
+    yield AssociationClosed(association=str(identity), instances=len(instances), heartbeat=beat)

@@ -100,6 +100,8 @@ def _secrets(url: URL) -> Mapping[str, str]:
     found = {"PGPASSWORD": url.password} if url.password else {}
     if mode := url.query.get("ssl"):
         found["PGSSLMODE"] = SSL_MODES.get(str(mode), str(mode))
+    if authority := url.query.get("sslrootcert"):
+        found["PGSSLROOTCERT"] = str(authority)
     return found
 
 

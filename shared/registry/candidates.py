@@ -28,10 +28,11 @@ OF_PERSONS: Final = {
 }
 """Attributes that say who it is, and what a candidate calls them."""
 
-OF_STUDIES: Final = frozenset(
-    ("StudyDescription", "StudyID", "InstitutionName", "OperatorsName", "ReferringPhysicianName")
-)
-"""Attributes that are kept with a study's identities."""
+OF_STUDIES: Final = frozenset(("StudyDescription", "StudyID", "ReferringPhysicianName"))
+"""Attributes that are kept with a study's identities, and are the same in all of it (PS3.3 §C.7.2.1).
+
+OperatorsName and InstitutionName are kept of its first instance, and may be others in its other series.
+"""
 
 OF_SERIES: Final = frozenset(
     ("Manufacturer", "ManufacturerModelName", "SeriesDescription", "SeriesNumber", "StationName", "SequenceName")
@@ -47,6 +48,7 @@ async def candidate_of(
     if study is None:
         return None
     details, accession_number = await _identities(session, vault, study_uid)
+    attributes, unread = await _attributes(session, store, study_uid, details, paths_of(rules))
     return Candidate(
         study_instance_uid=study_uid,
         accession_hash=study.accession_hash,
@@ -56,7 +58,8 @@ async def candidate_of(
         patient_name=details.get("PatientName", ""),
         accession_number=accession_number,
         birth_date=details.get("PatientBirthDate", ""),
-        attributes=await _attributes(session, store, study_uid, details, paths_of(rules)),
+        attributes=attributes,
+        unread=unread,
     )
 
 
@@ -108,9 +111,11 @@ def paths_of(rules: Iterable[RoutingRule]) -> set[str]:
 
 async def _attributes(
     session: AsyncSession, store: Store, study_uid: str, details: Mapping[str, str], paths: set[str]
-) -> dict[str, tuple[str, ...]]:
+) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+    """What stands there, and of which paths that cannot be said."""
     if not paths:
-        return {}
+        return {}, frozenset()
+    unread: frozenset[str] = frozenset()
     found: dict[str, list[str]] = defaultdict(list)
     series = list(await session.scalars(select(Series.header).where(Series.study_instance_uid == study_uid)))
     in_files = []
@@ -123,16 +128,21 @@ async def _attributes(
         else:
             in_files.append(path)
     if in_files:
-        for values in await _from_files(session, store, study_uid, in_files):
+        try:
+            of_files = await _from_files(session, store, study_uid, in_files)
+        except CannotRead as error:
+            log.warning("attributes unreadable", study_instance_uid=study_uid, why=str(error))
+            of_files, unread = [], frozenset(in_files)
+        for values in of_files:
             for path, some in values.items():
                 found[path] += some
-    return {path: tuple(dict.fromkeys(some)) for path, some in found.items()}
+    return {path: tuple(dict.fromkeys(some)) for path, some in found.items()}, unread
 
 
 async def _from_files(
     session: AsyncSession, store: Store, study_uid: str, paths: list[str]
 ) -> list[dict[str, list[str]]]:
-    """From the first file of each series. What cannot be read matches nothing: a file must not hold a study up."""
+    """From the first file of each series. One that is no DICOM says nothing; CannotRead: none of them can be read."""
     first = (
         select(func.min(Instance.path))
         .where(Instance.study_instance_uid == study_uid)
@@ -140,9 +150,4 @@ async def _from_files(
         .order_by(Instance.series_instance_uid)
         .limit(MOST_FILES)
     )
-    files = [store / path for path in await session.scalars(first)]
-    try:
-        return await values_at(files, paths)
-    except CannotRead as error:
-        log.warning("attributes unreadable", study_instance_uid=study_uid, why=str(error))
-        return []
+    return await values_at([store / path for path in await session.scalars(first)], paths)

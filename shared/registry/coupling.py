@@ -1,13 +1,14 @@
-"""What a coupling list finds a study by: keyed hashes as the catalogue has them, and the studies that they name."""
+"""What a coupling list finds a study by: keyed hashes as the catalogue has them, the studies that they name, and that
+an entry has found one."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from sqlalchemy import select, union
+from sqlalchemy import select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.crypto import Vault
-from shared.tables import PatientIdentity, Study
+from shared.tables import CouplingEntry, PatientIdentity, Study
 
 T = TypeVar("T")
 AT_ONCE = 500
@@ -40,6 +41,15 @@ async def studies_named(session: AsyncSession, keys: Sequence[str]) -> list[str]
     )
     named = union(*(select(Study.study_instance_uid).where(Study.arrived_at.is_not(None), way) for way in ways))
     return list(await session.scalars(named))
+
+
+async def note_match(session: AsyncSession, entry: str) -> None:
+    """An entry has claimed a study: for whoever writes the assignment that names it, in the same transaction.
+
+    One that has matched before is not locked, nor is one that is not there any more.
+    """
+    this = CouplingEntry.id == entry, CouplingEntry.matched.is_(False)
+    await session.execute(update(CouplingEntry).where(*this).values(matched=True))
 
 
 def portions(rows: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:

@@ -1,8 +1,9 @@
 """Moving a project on: its state, a step that people can see, the log, an event and mails, all in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.crypto import Vault
@@ -37,6 +38,24 @@ async def note(
     if new:
         log.info("project", project=project, kind=kind)
     return new
+
+
+async def note_export_gone(session: AsyncSession, export: ProjectExport, why: str) -> bool:
+    """Write down why the file of an export is gone, for `why_gone`; False when that was said before."""
+    return await note(session, export.project, "export-gone", why, once=_gone(export.id))
+
+
+async def why_gone(session: AsyncSession, project: str, exports: Iterable[str]) -> dict[str, str]:
+    """Export -> why its file is gone, of those of which it was said."""
+    said = {_gone(each): each for each in exports}
+    steps = select(ProjectStep.once, ProjectStep.detail).where(
+        ProjectStep.project == project, ProjectStep.once.in_(said)
+    )
+    return {said[once]: detail for once, detail in await session.execute(steps) if once}
+
+
+def _gone(export: str) -> str:
+    return f"export-gone {export}"
 
 
 async def move(

@@ -1,14 +1,15 @@
 """Participants that a project makes up: for a patient, the same one for ever; for a person who asks, the next one.
 
 One at a time within a project: whoever makes one holds the project's lock until the transaction ends, so that two
-routers (or a router and a person) are never given the same.
+routers (or a router and a person) are never given the same. Names that a coupling list has given to somebody whose
+images are still to come are taken, too.
 """
 
 import secrets
 from collections.abc import Iterator
 from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.crypto import Vault
@@ -16,7 +17,7 @@ from shared.database import insert_new, lock
 from shared.registry.auto_ids import AutoIdPattern, BadPattern, parse
 from shared.registry.expressions import fits
 from shared.registry.participants import ensure_participant
-from shared.tables import Assignment, AutoId, AutoIdCounter, Participant, Project, Study
+from shared.tables import Assignment, AutoId, AutoIdCounter, CouplingEntry, Participant, Project, Study
 from shared.tables.base import now
 
 TRIES = 20
@@ -54,14 +55,18 @@ async def known_participant(session: AsyncSession, vault: Vault, project: str, p
 async def next_participant(session: AsyncSession, project: Project, site: str = "", by: str = "") -> str:
     """A participant of nobody yet, made up and written down."""
     await lock(session, "auto-id", project.name)
+    await lock(session, "coupling", project.name)  # a list that is just being taken has its names before we look
     pattern = _pattern(project)
     if pattern.needs_site and not site:
         raise NoAutoId("the project's auto-ids name the site, and none was said")
-    name = await (_numbered if pattern.last_number else _drawn)(session, project.name, pattern, site)
-    if not fits(project.participant_pattern, name):
-        raise NoAutoId("the project's auto-ids do not fit its naming pattern")
-    await ensure_participant(session, project.name, name, origin="auto", site=site, by=by)
-    return name
+    while True:
+        name = await (_numbered if pattern.last_number else _drawn)(session, project.name, pattern, site)
+        if not fits(project.participant_pattern, name):
+            for_site = f" for the site {site}" if site else ""
+            raise NoAutoId(f"the project's auto-ids do not fit its naming pattern{for_site}")
+        if await ensure_participant(session, project.name, name, origin="auto", site=site, by=by):
+            return name
+        # Somebody was just adding a participant of that name: it is theirs.
 
 
 def _pattern(project: Project) -> AutoIdPattern:
@@ -97,11 +102,11 @@ async def _drawn(session: AsyncSession, project: str, pattern: AutoIdPattern, si
 
 
 async def _first_free(session: AsyncSession, project: str, names: list[str]) -> str | None:
-    taken = set(
-        await session.scalars(
-            select(Participant.name).where(Participant.project == project, Participant.name.in_(names))
-        )
+    there = select(Participant.name).where(Participant.project == project, Participant.name.in_(names))
+    listed = select(CouplingEntry.participant).where(
+        CouplingEntry.project == project, CouplingEntry.participant.in_(names)
     )
+    taken = set(await session.scalars(union(there, listed)))
     return next((name for name in names if name not in taken), None)
 
 

@@ -1,12 +1,20 @@
 """Who claims a study: coupling entries, routing rules, a project's own AE title. Pure decisions on what is known."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.registry.expressions import fits, found
 from shared.registry.projects import open_for_transfers, today
 from shared.registry.resemblance import Person, is_national_id, resemblance
 from shared.tables import CouplingEntry, Project, RoutingRule
+
+UNREAD = "the study's files cannot be read in time: whether the rule takes it cannot be said"
+
+COUPLING = "coupling"
+"""Whose claim a study has that a coupling list names; the entry's id follows."""
+
+DERIVED = "derived"
+"""Whose claim a study has that comes back under a pseudonym: that of the study it was made from."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class Candidate:
     """How many have given out that PatientID."""
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """By attribute path, the values of all series: of those paths that rules name."""
+    unread: frozenset[str] = frozenset()
+    """The attribute paths of which nobody can say what stands there."""
 
     @property
     def person(self) -> Person:
@@ -54,9 +64,15 @@ class Claim:
 
     @property
     def origin(self) -> str:
-        """Whose claim it is: a person's, a coupling entry's, a rule's, or auto."""
+        """Whose claim it is: a person's, a coupling entry's, a rule's, auto, or derived."""
         kind = self.reason.partition(" ")[0]
         return "person" if kind == "correction" else kind
+
+    @property
+    def entry(self) -> str | None:
+        """The coupling entry whose claim it is."""
+        kind, _, identity = self.reason.partition(" ")
+        return identity if kind == COUPLING else None
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,10 @@ def judge(rule: RoutingRule, candidate: Candidate) -> Judgement:
     value, one for an attribute has to be found in it. The participant is the PatientID, else the PatientName, that
     the rule allows; or, by `auto_id`, one that the project makes up.
     """
-    conditions = _conditions(rule, candidate)
+    return _judged(rule, candidate, _conditions(rule, candidate))
+
+
+def _judged(rule: RoutingRule, candidate: Candidate, conditions: Mapping[str, bool]) -> Judgement:
     given = [[conditions[each] for each in group if each in conditions] for group in ALTERNATIVES]
     named = conditions.keys() & {"patient_id", "patient_name"}
     matches = bool(conditions) and all(any(group) for group in given if group) and bool(named or rule.auto_id)
@@ -123,7 +142,7 @@ def coupling_claims(candidate: Candidate, entries: Iterable[CouplingEntry]) -> l
         why = _contradiction(candidate, entry)
         if any((other.participant, other.event) != (entry.participant, entry.event) for other in equals):
             why = "entries of the coupling list contradict one another"
-        claims.append(Claim(entry.project, entry.participant, entry.event, f"coupling {entry.id}", refused=why))
+        claims.append(Claim(entry.project, entry.participant, entry.event, f"{COUPLING} {entry.id}", refused=why))
     return claims
 
 
@@ -139,8 +158,21 @@ def _contradiction(candidate: Candidate, entry: CouplingEntry) -> str | None:
 
 
 def rule_claims(candidate: Candidate, rules: Iterable[RoutingRule]) -> list[Claim]:
-    """What active routing rules say, in their order."""
-    return [rule_claim(rule, judgement) for rule in in_order(rules) if (judgement := judge(rule, candidate)).matches]
+    """What active routing rules say, in their order.
+
+    One that might take the study if its files could be read is refused in its place: the next might say otherwise.
+    """
+    return [claim for rule in in_order(rules) if (claim := _claimed(rule, candidate)) is not None]
+
+
+def _claimed(rule: RoutingRule, candidate: Candidate) -> Claim | None:
+    judgement = judge(rule, candidate)
+    if judgement.matches:
+        return rule_claim(rule, judgement)
+    if rule.attribute not in candidate.unread:
+        return None
+    perhaps = _judged(rule, candidate, {**judgement.conditions, "attribute": True})
+    return replace(rule_claim(rule, perhaps), refused=UNREAD) if perhaps.matches else None
 
 
 def rule_claim(rule: RoutingRule, judgement: Judgement) -> Claim:
@@ -178,7 +210,8 @@ def first_per_project(claims: Iterable[Claim]) -> list[Claim]:
 def refusal(claim: Claim, project: Project | None, person: Person | None = None) -> str | None:
     """Why a project does not take a claim (free of the participant itself); None: it does.
 
-    A rule takes a PatientID on purpose; a name that people or lists give must not resemble the `person`.
+    A rule takes a PatientID on purpose, and what came back has a pseudonym for one; a name that people or lists give
+    must not resemble the `person`.
     """
     if project is None:
         return "there is no such project"
@@ -194,7 +227,7 @@ def refusal(claim: Claim, project: Project | None, person: Person | None = None)
         return "the participant does not fit the project's naming pattern"
     if is_national_id(claim.participant):
         return "the participant is a national identity number"
-    if person is None or claim.origin == "rule":
+    if person is None or claim.origin in ("rule", DERIVED):
         return None
     what = resemblance(claim.participant, person, project)
     return f"the participant resembles the patient's {what}" if what is not None else None

@@ -1,6 +1,7 @@
 """Participants, written through here only, whether a person, a list, a rule or a project makes one (ADR 15)."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,6 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.database import insert_new
 from shared.tables import Participant
 from shared.tables.base import now
+
+WITHDRAWN: Final = "the participant's consent was withdrawn"
+"""Why nothing is taken for somebody, as people are told."""
 
 ORIGINS = ("person", "auto", "coupling", "rule")
 """Who can have made a participant."""

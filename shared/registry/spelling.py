@@ -3,8 +3,8 @@
 import warnings
 
 # The parser that `re` itself uses: a tree is the only honest way to see what an expression asks for.
-from re import _constants as c  # type: ignore[attr-defined]
-from re import _parser  # type: ignore[attr-defined]
+from re import _constants as c  # type: ignore[attr-defined, unused-ignore]
+from re import _parser  # type: ignore[attr-defined, unused-ignore]
 from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any, Final
 

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.retention.whole import Assigned, Sent, SentPart, StudyFacts, TransferFacts
+from shared.events import RetentionLimits
+from shared.retention.whole import Assigned, Sent, SentPart, StudyFacts, TransferFacts, superseded
 from shared.tables import (
     Assignment,
     AssignmentWish,
@@ -24,6 +25,9 @@ from shared.tables import (
     Withdrawal,
     WithdrawalPart,
 )
+
+SENT_AGAIN: Final = RetentionLimits(counted=False)
+"""What a later transfer must have done for an earlier one that failed to be of no use any more."""
 
 T = TypeVar("T", Study, Assignment, Transfer)
 
@@ -73,13 +77,8 @@ async def facts_of_studies(session: AsyncSession, uids: Collection[str]) -> list
 async def facts_of_transfers(session: AsyncSession, ids: Collection[str]) -> list[TransferFacts]:
     """Of those transfers that there are."""
     rows = list(await session.scalars(select(Transfer).where(Transfer.id.in_(ids)).order_by(Transfer.id)))
-    projects = dict(
-        (
-            await session.execute(
-                select(Project.name, Project.state).where(Project.name.in_({row.project for row in rows}))
-            )
-        ).all()
-    )
+    named = select(Project).where(Project.name.in_({row.project for row in rows}))
+    projects = {project.name: project for project in await session.scalars(named)}
     withdrawals: dict[str, list[str]] = defaultdict(list)
     for transfer, state in await session.execute(
         select(WithdrawalPart.transfer, WithdrawalPart.state).where(WithdrawalPart.transfer.in_(ids))
@@ -89,10 +88,13 @@ async def facts_of_transfers(session: AsyncSession, ids: Collection[str]) -> lis
     studies = {row.study_instance_uid for row in rows}
     known = set(await session.scalars(select(Study.study_instance_uid).where(Study.study_instance_uid.in_(studies))))
     reviewed = await _reviewed(session, ids)
+    later = await _of_same(session, [row for row in rows if row.state == "failed"])
     return [
         TransferFacts(
             sent=sent,
-            project=projects.get(row.project, "deleted"),
+            project=projects[row.project].state if row.project in projects else "deleted",
+            anonymous=row.project in projects and projects[row.project].end_provision == "keep",
+            superseded=superseded(sent, later.get(row.assignment, ()), SENT_AGAIN),
             withdrawals=tuple(withdrawals[row.id]),
             undecided=undecided.get(row.id, 0),
             siblings=tuple(reviewed.get(row.id, ())),
@@ -100,6 +102,16 @@ async def facts_of_transfers(session: AsyncSession, ids: Collection[str]) -> lis
         )
         for row, sent in zip(rows, await _sent(session, rows), strict=True)
     ]
+
+
+async def _of_same(session: AsyncSession, failed: Collection[Transfer]) -> dict[str, list[Sent]]:
+    """Assignment -> its completed transfers, of the assignments of transfers that have failed."""
+    theirs = Transfer.assignment.in_({row.assignment for row in failed}), Transfer.state == "completed"
+    rows = list(await session.scalars(select(Transfer).where(*theirs))) if failed else []
+    found: dict[str, list[Sent]] = defaultdict(list)
+    for sent in await _sent(session, rows):
+        found[sent.assignment].append(sent)
+    return found
 
 
 async def _reviewed(session: AsyncSession, ids: Collection[str]) -> dict[str, list[Sent]]:

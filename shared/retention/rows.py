@@ -21,6 +21,7 @@ from shared.tables import (
     Association,
     InboxEntry,
     JanitorLine,
+    JanitorRun,
     Mail,
     PasswordReset,
     SignInTally,
@@ -54,6 +55,7 @@ class Aged:
 AGED: Final[Mapping[str, Aged]] = {
     "inbox": Aged("janitor", InboxEntry, InboxEntry.handled_at, 30, 7),
     "janitor_lines": Aged("janitor", JanitorLine, JanitorLine.at, 90, 1),
+    "janitor_runs": Aged("janitor", JanitorRun, JanitorRun.finished_at, 365, 1, JanitorRun.order.is_(None)),
     "associations": Aged("indexer", Association, Association.finished_at, 365, 1),
     "assignment_wishes": Aged(
         "api",
@@ -66,7 +68,7 @@ AGED: Final[Mapping[str, Aged]] = {
     "sessions": Aged("api", WebSession, WebSession.expires_at, 7, 0),
     "password_resets": Aged("api", PasswordReset, PasswordReset.expires_at, 7, 0),
     "sign_in_tallies": Aged("api", SignInTally, SignInTally.since, 7, 1),
-    "mails": Aged("registry", Mail, Mail.created_at, 90, 1, Mail.state == "sent"),
+    "mails": Aged("registry", Mail, Mail.created_at, 90, 1, Mail.state != "waiting"),
 }
 """Table -> what may go of it."""
 
@@ -74,10 +76,10 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "audit_entries": "kept for good: a chain from which nothing can be taken",
     "coupling_entries": "in force for 14 days (FIONA_API_COUPLING_DAYS), removed 30 days later by the api",
     "changes": "kept for a day by the api",
-    "traces": "kept for as long as shared/ledger/lineage.py says",
+    "published": "kept for FIONA_PUBLISHED_DAYS by the relay, in case the broker loses what it has confirmed",
+    "traces": "kept for 30 days by the router; there are none unless traces are recorded",
     "idempotent_answers": "kept for a day by the api",
     "outbox": "never removed: what is in it is owed; the relay empties it",
-    "sent_instances": "kept: what a destination may delete is decided by them; those of stopped transfers go",
     "journal": "never touched: what is in it is owed; the receiver empties it",
     "logs": "on standard output: the platform rotates them",
 }

@@ -152,6 +152,13 @@ def brings(transfer: Sent, part: Part, instances: int | None, limits: RetentionL
     )
 
 
+def superseded(transfer: Sent, later: Iterable[Sent], limits: RetentionLimits) -> bool:
+    """Whether other transfers of the same assignment, asked for later, have brought each of its parts."""
+    after = [each for each in later if each.requested_at > transfer.requested_at]
+    parts = {each.part: each.instances for each in transfer.parts}
+    return bool(parts) and all(any(brings(each, part, n, limits) for each in after) for part, n in parts.items())
+
+
 def _is_whole(sent: SentPart, instances: int | None, limits: RetentionLimits) -> bool:
     """Asked for = de-identified + decided about in quarantine + left out; and de-identified = acknowledged = found."""
     return (
@@ -179,23 +186,44 @@ class TransferFacts:
     """Transfers that a review of this one has asked for."""
     known: bool = True
     """Whether the catalogue has its study: of an anonymous project's it has not, the originals are gone."""
+    anonymous: bool = False
+    """Whether it is of an anonymous project, which has nothing but these files and what was sent of them."""
+    superseded: bool = False
+    """Whether a later transfer of its assignment has brought all that it was to bring."""
 
 
 def why_files_kept(transfer: TransferFacts, limits: RetentionLimits, now: datetime) -> str | None:
-    """Why the de-identified files of a transfer that went well must stay; None: they may go."""
+    """Why the de-identified files of a transfer that went well, or was done again, must stay; None: they may go."""
     sent = transfer.sent
-    if sent.state != "completed" or transfer.undecided:
+    again = sent.state == "failed" and transfer.superseded
+    if transfer.undecided or not (again or sent.state == "completed"):
         return "it is not completed"
     if any(state not in LEFT for state in transfer.withdrawals):
         return "a withdrawal is under way"
-    if not transfer.known:
+    if transfer.anonymous:
+        if limits.anonymous_days is None:
+            return "its project is anonymous: nothing else is left of it here"
+    elif not transfer.known:
         return "nothing else is left of its study here"
-    if transfer.project == "archived":
+    elif transfer.project == "archived":
         return "its project's last export is made of them"
-    if not all(brings(sent, each.part, None, limits) for each in sent.parts):
+    if not again and not all(brings(sent, each.part, None, limits) for each in sent.parts):
         return "it is not whole at its destination" + (", as far as that can confirm it" if limits.counted else "")
     if any(each.state not in OVER for each in transfer.siblings):
         return "a transfer of what was in its quarantine is under way"
+    days = max(limits.min_days, limits.anonymous_days or 0) if transfer.anonymous else limits.min_days
+    return _recent(sent.finished_at or now, days, now)
+
+
+def why_answers_kept(transfer: TransferFacts, limits: RetentionLimits, now: datetime) -> str | None:
+    """Why what was answered to each instance of a transfer must stay; None: its counts and manifests say as much."""
+    sent = transfer.sent
+    if sent.state != "completed":
+        return "it is not completed"
+    if any(state not in LEFT for state in transfer.withdrawals):
+        return "a withdrawal is under way"
+    if not all(brings(sent, each.part, None, limits) for each in sent.parts):
+        return "it is not whole at its destination" + (", as far as that can confirm it" if limits.counted else "")
     return _recent(sent.finished_at or now, limits.min_days, now)
 
 

@@ -60,7 +60,9 @@ async def serve(health: Health, host: str, port: int) -> None:
     import uvicorn
 
     server = uvicorn.Server(
-        uvicorn.Config(Starlette(routes=routes(health)), host=host, port=port, log_config=None, access_log=False)
+        uvicorn.Config(
+            Starlette(routes=routes(health)), host=host, port=port, log_config=None, access_log=False, lifespan="off"
+        )
     )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     await server._serve()

@@ -91,6 +91,8 @@ class Processor:
         except DatabaseUnavailable:
             raise
         except Exception as error:
+            # What fails beside a newer schema is not the message's fault: it is held for whoever replaces us.
+            await self._database.check_schema()
             log.exception("handler failed")
             return Again(f"unexpected {type(error).__name__}")
         return Done()

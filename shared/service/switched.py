@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 from shared.bus.protocol import Bus, Deliver
 from shared.log import logger
-from shared.switches import Switch, Switches
+from shared.switchable import Switch
+from shared.switches import Switches
 
 log = logger("service")
 LOOK = 1.0

@@ -52,6 +52,8 @@ class WebSession(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now, doc="to the minute")
     expires_at: Mapped[datetime] = mapped_column(index=True, doc="whatever is done with it")
+    refresh: Mapped[bytes | None] = mapped_column(doc="refresh token (OIDC), encrypted; None: nobody is asked again")
+    vouched_at: Mapped[datetime | None] = mapped_column(doc="when the provider was last asked")
 
 
 class ApiToken(Base):

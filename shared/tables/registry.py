@@ -146,16 +146,18 @@ def _key(context: Any) -> str:
 class CouplingEntry(Base):
     """One row of a coupling list: a study, by its UID, accession number or PatientID, belongs to a participant.
 
-    `key` is what it is found by, the most exact that the row names; what else it names has to agree.
+    `key` is what it is found by, the most exact that the row names; what else it names has to agree. That it has
+    `matched` is noted by the router, through shared.registry.coupling only.
     """
 
     __tablename__ = "coupling_entries"
     __table_args__ = (
         Index("uq_coupling_entries_key", "key", "project", unique=True),
-        Index("ix_coupling_entries_listed", "project", "created_at", "id", "expires_at"),
-        Index("ix_coupling_entries_event", "project", "event", "created_at", "id", "expires_at"),
-        Index("ix_coupling_entries_participant", "project", "participant", "created_at", "id", "expires_at"),
-        Index("ix_coupling_entries_upload", "upload", "id", "project", "expires_at"),
+        Index("ix_coupling_entries_counted", "project", "matched", "expires_at"),
+        Index("ix_coupling_entries_listed", "project", "created_at", "id", "expires_at", "matched"),
+        Index("ix_coupling_entries_event", "project", "event", "created_at", "id", "expires_at", "matched"),
+        Index("ix_coupling_entries_participant", "project", "participant", "created_at", "id", "expires_at", "matched"),
+        Index("ix_coupling_entries_upload", "upload", "id", "project", "expires_at", "matched"),
         IDENTITY,
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -174,6 +176,7 @@ class CouplingEntry(Base):
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64), default="Unknown")
     upload: Mapped[str] = mapped_column(String(36), default="", doc="the last one that named it")
+    matched: Mapped[bool] = mapped_column(default=False, doc="an assignment, taken or refused, names it as its reason")
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
 

@@ -39,7 +39,9 @@ class Assignment(Base):
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str] = mapped_column(
-        String(100), index=True, doc="person, coupling <id>, rule <id>, auto <AE title> or correction <id>"
+        String(100),
+        index=True,
+        doc="person, coupling <id>, rule <id>, auto <AE title>, correction <id> or derived from <UID>",
     )
     refused: Mapped[str | None] = mapped_column(String(200), doc="why it was not taken; None: it was")
     waits_for: Mapped[str | None] = mapped_column(
@@ -68,25 +70,37 @@ class Transfer(Base):
         Index("ix_transfers_listed", "requested_at", "id"),
         Index("ix_transfers_of_project", "project", "requested_at", "id"),
         Index("ix_transfers_in_state", "state", "requested_at", "id"),
+        Index("ix_transfers_counted", "state", "delivered"),
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     assignment: Mapped[str] = mapped_column(ForeignKey("assignments.id"), index=True)
     study_instance_uid: Mapped[str] = mapped_column(UID, index=True)
+    target_study_instance_uid: Mapped[str | None] = mapped_column(
+        UID, index=True, doc="as its destinations know the study; None: nothing of it has been de-identified"
+    )
     project: Mapped[str] = mapped_column(String(20), index=True)
     participant: Mapped[str] = mapped_column(String(64))
     event: Mapped[str] = mapped_column(String(64))
     destinations: Mapped[list[str]] = mapped_column(default=list)
     reason: Mapped[str] = mapped_column(
-        String(100), doc="person, coupling <id>, rule <id>, more series, review <id>, resend <id>"
+        String(100), doc="that of its assignment, more series, review <id> or resend <id>"
     )
     review: Mapped[str | None] = mapped_column(String(36), index=True, doc="of quarantine, that asked for it")
     correction: Mapped[str | None] = mapped_column(String(36), index=True, doc="a person's, that asked for it")
     profile: Mapped[str] = mapped_column(String(40), default="", doc="name; empty: of a time that did not note it")
     profile_version: Mapped[str] = mapped_column(String(16), default="")
     profile_digest: Mapped[str | None] = mapped_column(String(64), doc="None: the anonymizer has not said yet")
-    state: Mapped[str] = mapped_column(String(16), default="requested", index=True)
+    state: Mapped[str] = mapped_column(String(16), default="requested")
     instances: Mapped[int] = mapped_column(default=0, doc="asked for")
-    left_out: Mapped[int] = mapped_column(default=0, doc="by the profile, as far as it is known")
+    left_out: Mapped[int] = mapped_column(
+        default=0, doc="by the profile, or sent from here before, as far as it is known"
+    )
+    anonymized: Mapped[int] = mapped_column(
+        default=0, doc="this and the next three are sums of its parts at the destination that is least far"
+    )
+    quarantined: Mapped[int] = mapped_column(default=0)
+    delivered: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
     counted: Mapped[int] = mapped_column(default=0, doc="confirmed by a count at the destinations")
     error: Mapped[str | None] = mapped_column(String(500))
     requested_at: Mapped[datetime] = mapped_column(default=now)

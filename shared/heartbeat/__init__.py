@@ -52,6 +52,11 @@ def passed(heartbeat: str, step: Step, instances: int = 1) -> HeartbeatPassed:
     return HeartbeatPassed(heartbeat=heartbeat, step=step, instances=instances, at=now())
 
 
+def was_one(calling_aet: str, instances: int) -> bool:
+    """Whether an association may have been a heartbeat's: nobody waits for it in the catalogue."""
+    return calling_aet == CALLING_AET and instances == 1
+
+
 def looks_like(instances: Sequence[ReceivedInstance]) -> str | None:
     """The id of the heartbeat that these instances may be; None for almost everything, at no cost."""
     if len(instances) != 1:
