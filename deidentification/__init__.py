@@ -4,6 +4,7 @@
 for many and keeps the disk busy meanwhile; `deidentify_folder` does it for a folder and reports.
 """
 
+from deidentification.dataset.context import moved_day
 from deidentification.errors import CannotDeidentify, LeftOut
 from deidentification.folder import FolderError, Report, deidentify_folder, not_entered, numbered
 from deidentification.instance import Deidentified, Layout, Names, by_series, deidentify, deidentify_all
@@ -28,6 +29,7 @@ __all__ = [
     "deidentify",
     "deidentify_all",
     "deidentify_folder",
+    "moved_day",
     "not_entered",
     "numbered",
 ]

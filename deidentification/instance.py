@@ -3,7 +3,7 @@
 import os
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final
@@ -28,7 +28,6 @@ from deidentification.subject import Subject
 from deidentification.writing import write
 
 NOTHING: Final[frozenset[str]] = frozenset()
-NO_MODALITY: Final = "OT"
 UIDS: Final = (identity.STUDY, identity.SERIES, identity.INSTANCE)
 ODD: Final = (struct.error, ValueError, IndexError, KeyError, OverflowError, RecursionError)
 
@@ -38,7 +37,8 @@ class Deidentified:
     """What was written: the new identity, where, how large, and how often each action code was applied.
 
     `elements` are all (tag, encoded element) as written in `encoding`, without pixel data; `findings` what was found
-    in the pixels, None where nobody looked.
+    in the pixels, None where nobody looked; `given` are the pseudonyms in it that derived objects will repeat, beside
+    the UIDs of study, series and instance.
     """
 
     study_instance_uid: str
@@ -53,6 +53,7 @@ class Deidentified:
     elements: tuple[Element, ...] = field(default=(), compare=False, repr=False)
     encoding: Encoding = field(default=EXPLICIT_LE, compare=False, repr=False)
     findings: Findings | None = field(default=None, compare=False, repr=False)
+    given: frozenset[bytes] = field(default=frozenset(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,15 @@ def deidentify_all(
     profile: Profile,
     layout: Layout = by_series,
     released: Mapping[Path, frozenset[str]] = {},
+    pseudonyms: frozenset[str] = frozenset(),
 ) -> Iterator[Outcome]:
     """`deidentify` for many files, one outcome each in their order; the disk syncs some while the next are made.
 
-    What files have in common is worked out once. An outcome is given only after its commit. Raises OSError when a file
-    cannot be read or written; what was made until then is on disk.
+    What files have in common is worked out once. An outcome is given only after its commit. `pseudonyms` are UIDs, days
+    and hashes that an earlier result gave the subject: in what was derived from it they stay. Raises OSError when a
+    file cannot be read or written; what was made until then is on disk.
     """
-    job = Job(subject, profile)
+    job = Job(subject, profile, frozenset(value.encode() for value in pseudonyms))
     pending: deque[Held[Deidentified] | CannotDeidentify | LeftOut] = deque()
     with Committer[Deidentified]() as committer:
         for source in sources:
@@ -145,7 +148,8 @@ def _held(job: Job, source: Source, root: Path, layout: Layout, released: frozen
     image = _image(source, walked, plan, root)
     elements: Sequence[Element] = walked.elements
     chunks: Sequence[Element] = walked.chunks
-    if attributes := {**_hashes(walked), **image.attributes}:
+    hashes = _hashes(walked)
+    if attributes := {**hashes, **image.attributes}:
         elements = chunks = _with(elements, attributes, source.syntax.encoding)
     study, series, instance = (uid.decode() for uid in new.values())
     names = Names(study, series, instance, terms.modality(captured.get(identity.MODALITY, b"")).decode())
@@ -154,7 +158,7 @@ def _held(job: Job, source: Source, root: Path, layout: Layout, released: frozen
     header = b"".join([meta, *[chunk for _, chunk in chunks]])
     wanted = gate.needles(
         walk.effects.identifying,
-        (*context.values.values(), *new.values(), job.profile.name.encode()),
+        (*context.values.values(), *new.values(), job.profile.name.encode(), *sorted(_stayed(walked))),
         walk.effects.dates,
         context.character_set,
         context.profile.kept_identifying,
@@ -175,6 +179,7 @@ def _held(job: Job, source: Source, root: Path, layout: Layout, released: frozen
     result = Deidentified(
         study, series, instance, sop_class.decode(), syntax, names.modality, relative, size, walk.effects.counts,
         tuple(elements), source.syntax.encoding, image.findings,
+        frozenset((*walk.effects.given, *(value for _, value in hashes.values()))),
     )  # fmt: skip
     return Held(result, fd, temporary, final, size)
 
@@ -219,14 +224,29 @@ def _image(source: Source, walked: Walked, plan: pixels.Plan | None, folder: Pat
     return _Image(new, found, cleaned.attributes, cleaned.findings, cleaned.file)
 
 
-def _hashes(walked: Walked) -> dict[int, tuple[bytes, bytes] | None]:
-    """Attributes that become the hash of another one at the top level, known only now."""
+def _hashes(walked: Walked) -> dict[int, tuple[bytes, bytes]]:
+    """Attributes that become the hash of another one at the top level, known only now; one that stayed is one."""
     context, captured = walked.context, walked.walk.effects.captured
+    stayed = {tag for tag, _ in context.hashes if context.pseudonyms and _has_value(walked, tag)}
     return {
         tag: (rule.vrs[0], keyed_hash(context.subject.key, rule.vrs[0], captured[source]))
         for tag, rule in context.hashes
-        if isinstance(source := rule.argument, int) and source in captured
+        if isinstance(source := rule.argument, int) and source in captured and tag not in stayed
     }
+
+
+def _has_value(walked: Walked, tag: int) -> bool:
+    """Whether a text attribute was written with a value: the end of an element without one is its length of zero."""
+    chunk = dict(walked.elements).get(tag, b"")
+    return len(chunk) > len(element(tag, b"LO", b"", walked.context.encoding))
+
+
+def _stayed(walked: Walked) -> Set[bytes]:
+    """Values of the source that stand in the result because they are pseudonyms already."""
+    if not (known := walked.context.pseudonyms):
+        return set()
+    values = (value for _, value in walked.walk.effects.identifying)
+    return known & {part.strip(uids.PADDING) for value in values for part in value.split(b"\\")}
 
 
 def _with(

@@ -9,6 +9,7 @@ from deidentification.dataset.carriers import COMPANIONS, companions
 from deidentification.dataset.context import NOBODY, Context, Path
 from deidentification.dataset.encoding import Encoding
 from deidentification.dataset.memory import Element, Piece
+from deidentification.dataset.pseudonyms import NONE
 from deidentification.dataset.reader import Buffer
 from deidentification.dataset.rewrite import Walk
 from deidentification.dataset.source import FIRST_READ, Source
@@ -49,9 +50,10 @@ class Decision(NamedTuple):
 class Job:
     """Contexts by what they depend on, and the person that was met last, so that a series is walked once per file."""
 
-    def __init__(self, subject: Subject, profile: Profile) -> None:
+    def __init__(self, subject: Subject, profile: Profile, pseudonyms: frozenset[bytes] = NONE) -> None:
         self.subject = subject
         self.profile = profile
+        self.pseudonyms = pseudonyms
         self.captured = identity.CAPTURED | wanted_of_pixels(profile.pixels) | wanted((*profile.drop, *profile.only))
         self._telling = tuple(sorted(self.captured.difference((identity.STUDY, identity.SERIES, identity.INSTANCE))))
         self._decisions: dict[object, Decision] = {}
@@ -124,7 +126,7 @@ class Job:
                 treatment = documents.treatment(sop_class, self.profile.documents, released)
             context = self._contexts[key] = Context(
                 self.subject, *scopes.applied(self.profile, sop_class), treatment, encoding, charset, released, person,
-                removed,
+                removed, self.pseudonyms,
             )  # fmt: skip
         return context
 

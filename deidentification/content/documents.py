@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from deidentification.errors import LeftOut
 from deidentification.profiles.model import Documents
 
-DOCUMENT, TITLE, MIME_TYPE, LENGTH = 0x00420011, 0x00420010, 0x00420012, 0x00420015
+DOCUMENT, MIME_TYPE, LENGTH = 0x00420011, 0x00420012, 0x00420015
 RULE: Final = "encapsulated-document"
 # PDF, CDA, STL, OBJ, MTL and any later encapsulated document.
 ROOT: Final = b"1.2.840.10008.5.1.4.1.1.104."

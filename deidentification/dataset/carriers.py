@@ -8,9 +8,8 @@ from pydicom.charset import python_encoding
 from deidentification.dataset.encoding import Encoding, element, item
 from deidentification.errors import CannotDeidentify
 from deidentification.gate.identity import CHARACTER_SET
-from deidentification.profiles.compiled import profile_codes, profile_method
+from deidentification.profiles.codes import dates_modified, profile_codes, profile_method
 from deidentification.profiles.model import Profile
-from deidentification.standard.tables import Option
 from deidentification.subject import EVENT_PREFIX, Subject
 
 UTF_8: Final = b"ISO_IR 192"
@@ -78,13 +77,12 @@ def inserted(subject: Subject, declared: bytes | None, profile: Profile, to: Enc
         )
         for code, meaning in profile_codes(profile)
     )
-    moved = b"MODIFIED" if Option.MODIFIED_DATES in profile.options else b"REMOVED"
     written = {tag: element(tag, CARRIERS[tag][0], value, to) for tag, value in values.items()}
     written |= {
         PATIENT_IDENTITY_REMOVED: element(PATIENT_IDENTITY_REMOVED, b"CS", b"YES", to),
         METHOD: element(METHOD, b"LO", "\\".join(profile_method(profile)).encode(), to),
         METHOD_CODES: element(METHOD_CODES, b"SQ", codes, to),
-        DATES_MODIFIED: element(DATES_MODIFIED, b"CS", moved, to),
+        DATES_MODIFIED: element(DATES_MODIFIED, b"CS", dates_modified(profile).encode(), to),
     }
     if character_set is not None:
         written[CHARACTER_SET] = element(CHARACTER_SET, b"CS", character_set, to)

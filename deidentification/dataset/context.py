@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from deidentification.content import documents
-from deidentification.dataset import carriers, uids
+from deidentification.dataset import carriers, dates, uids
 from deidentification.dataset.encoding import Encoding, element
 from deidentification.dataset.memory import Memory
+from deidentification.dataset.pseudonyms import NONE, keeping
 from deidentification.profiles.model import Profile
 from deidentification.profiles.rules import HASH, Compiled, Rule
+from deidentification.standard.tables import Option
 from deidentification.subject import Subject
 from deidentification.text import Person
 
@@ -23,6 +25,14 @@ def days_of(subject: Subject, profile: Profile) -> int:
     return subject.shift_days
 
 
+def moved_day(subject: Subject, profile: Profile, day: str) -> str | None:
+    """Where a day (YYYYMMDD) of the subject is moved to; None: the profile moves none, or it is no day."""
+    if Option.MODIFIED_DATES not in profile.options:
+        return None
+    moved = dates.shift(day.encode(), days_of(subject, profile), b"DA")
+    return None if moved is None else moved.decode()
+
+
 @dataclass(frozen=True, eq=False)
 class Context:
     """One subject under one profile for one kind of object.
@@ -30,7 +40,8 @@ class Context:
     `rules` and `nested` are the profile's with what `content` adds, `within` those inside certain sequences;
     `treatment` is what becomes of an encapsulated document; `character_set` is the one that
     the file declares; `days` moves dates, `text_days` those in text (None: they are removed); `removed` are the paths
-    of content items that are left out, where references between content items have to be numbered anew.
+    of content items that are left out, where references between content items have to be numbered anew;
+    `pseudonyms` are values that stay, for they are the subject's already.
     """
 
     subject: Subject
@@ -44,6 +55,7 @@ class Context:
     released: frozenset[str] = frozenset()
     person: Person = NOBODY
     removed: frozenset[Path] = frozenset()
+    pseudonyms: frozenset[bytes] = NONE
     new_uid: uids.Mapped = field(init=False)
     days: int = field(init=False)
     text_days: int | None = field(init=False)
@@ -68,7 +80,7 @@ class Context:
             }
         split = sorted({*inserted, *carriers.COMPANIONS})
         derived = {
-            "new_uid": uids.mapped_by(profile.uids, self.subject.key, self.subject.project),
+            "new_uid": keeping(uids.mapped_by(profile.uids, self.subject.key, self.subject.project), self.pseudonyms),
             "days": days if moves else 0,
             "text_days": days if moves else 0 if keeps else None,
             "values": values,

@@ -11,6 +11,7 @@ DT: Final = re.compile(
     rb"(?P<year>\d{4})(?:(?P<month>\d\d)(?:(?P<day>\d\d)(?P<time>(?:\d\d){0,3}(?<=\d{14})\.\d{1,6}|(?:\d\d){0,3}))?)?"
     rb"(?P<zone>[+-](?:0\d|1[0-4])[0-5]\d)?"
 )
+DAY: Final = re.compile(rb"\d{4}(?:\d\d){0,2}")
 TM: Final = re.compile(rb"[0-2]\d(?::?[0-5]\d(?::?[0-6]\d(?:\.\d{1,6})?)?)?")
 
 
@@ -21,21 +22,26 @@ def _moved(year: int, month: int, day: int, days: int) -> date | None:
         return None
 
 
-def _one_date(text: bytes, days: int) -> bytes | None:
+def _one_date(text: bytes, days: int, stays: frozenset[bytes]) -> bytes | None:
     match = DA.fullmatch(text)
     if not match:
         return None
-    year, month, day = (int(part) for part in match.groups() if part is not None)
+    parts = [part for part in match.groups() if part is not None]
+    if b"".join(parts) in stays:
+        days = 0
+    year, month, day = map(int, parts)
     moved = _moved(year, month, day, days)
     return None if moved is None else b"%04d%02d%02d" % (moved.year, moved.month, moved.day)
 
 
-def _one_datetime(text: bytes, days: int) -> bytes | None:
+def _one_datetime(text: bytes, days: int, stays: frozenset[bytes]) -> bytes | None:
     """A partial DT is moved from its first day and cut to the precision it had."""
     match = DT.fullmatch(text)
     if not match:
         return None
     month, day = match["month"], match["day"]
+    if match["year"] + (month or b"") + (day or b"") in stays:
+        days = 0
     moved = _moved(int(match["year"]), int(month or 1), int(day or 1), days)
     if moved is None:
         return None
@@ -47,26 +53,29 @@ def _one_datetime(text: bytes, days: int) -> bytes | None:
     return written + (match["zone"] or b"")
 
 
-def _span(text: bytes, days: int, vr: bytes) -> bytes | None:
+def _span(text: bytes, days: int, vr: bytes, stays: frozenset[bytes]) -> bytes | None:
     """One component of a value: a single date, or a range as queries and some objects hold it."""
     one = _one_date if vr == b"DA" else _one_datetime
     if not text:
         return b""
-    single = one(text, days)
+    single = one(text, days, stays)
     if single is not None:
         return single
     for cut in (at for at, character in enumerate(text) if character == 0x2D):
         first, last = text[:cut], text[cut + 1 :]
-        ends = [b"" if not end else one(end, days) for end in (first, last)]
+        ends = [b"" if not end else one(end, days, stays) for end in (first, last)]
         if (first or last) and None not in ends:
             return b"-".join(end for end in ends if end is not None)
     return None
 
 
 @lru_cache(maxsize=4096)
-def shift(value: bytes, days: int, vr: bytes) -> bytes | None:
-    """A DA or DT value, multi-valued or ranged, moved by `days`; None when any part of it is not a date."""
-    parts = [_span(part.strip(PADDING), days, vr) for part in value.split(b"\\")]
+def shift(value: bytes, days: int, vr: bytes, stays: frozenset[bytes] = frozenset()) -> bytes | None:
+    """A DA or DT value, multi-valued or ranged, moved by `days`; None when any part of it is not a date.
+
+    `stays` are days (YYYYMMDD, as far as they are given) that were moved before, and are not moved again.
+    """
+    parts = [_span(part.strip(PADDING), days, vr, stays) for part in value.split(b"\\")]
     return None if None in parts else b"\\".join(part for part in parts if part is not None)
 
 
@@ -77,7 +86,6 @@ def is_time(value: bytes) -> bool:
     return all(not end or TM.fullmatch(end) for end in ends)
 
 
-@lru_cache(maxsize=256)
-def is_datetime(value: bytes) -> bool:
-    """Whether a DT value holds one date and time and nothing else."""
-    return _one_datetime(value.strip(PADDING), 0) is not None
+def days_in(value: bytes) -> list[bytes]:
+    """The days (YYYYMMDD, as far as they are given) of a DA or DT value that `shift` has written."""
+    return [match[0] for part in value.split(b"\\") for end in part.split(b"-") if (match := DAY.match(end))]

@@ -22,16 +22,17 @@ class Effects:
     """What rewriting leaves besides bytes: counts per action code, values for the caller and for the gate.
 
     `items` of sequences were met; `removed` are the paths of content items that were left out, and `references` says
-    whether content items refer to others by their path.
+    whether content items refer to others by their path. `given` are pseudonyms that derived objects will repeat.
     """
 
-    __slots__ = ("captured", "counts", "dates", "identifying", "items", "references", "removed")
+    __slots__ = ("captured", "counts", "dates", "given", "identifying", "items", "references", "removed")
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.captured: dict[int, bytes] = {}
         self.identifying: set[tuple[int, bytes]] = set()
         self.dates: set[bytes] = set()
+        self.given: set[bytes] = set()
         self.removed: set[tuple[int, ...]] = set()
         self.references = False
         self.items = 0
@@ -47,6 +48,8 @@ class Effects:
             self.identifying |= other.identifying
         if other.dates:
             self.dates |= other.dates
+        if other.given:
+            self.given |= other.given
         if other.removed:
             self.removed |= other.removed
         self.references = self.references or other.references

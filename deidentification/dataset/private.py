@@ -78,7 +78,7 @@ def _value(walk: "Walk", vr: bytes, value: bytes) -> bytes | None:
     if vr in (b"DA", b"DT") and context.profile.keeps_dates:
         return value if dates.shift(value, 0, vr) is not None else None
     if vr in (b"DA", b"DT"):
-        moved = dates.shift(value, context.days, vr) if context.profile.modified_dates else None
+        moved = dates.shift(value, context.days, vr, context.pseudonyms) if context.profile.modified_dates else None
         if moved:
             walk.effects.dates.add(moved)
         return moved

@@ -87,7 +87,7 @@ def _class_uid(context: Context, rule: Rule, tag: int, vr: bytes, value: bytes, 
 
 
 def _date(context: Context, rule: Rule, tag: int, vr: bytes, value: bytes, charset: bytes) -> bytes | None:
-    moved = dates.shift(value, context.days, vr) if vr in (b"DA", b"DT") else None
+    moved = dates.shift(value, context.days, vr, context.pseudonyms) if vr in (b"DA", b"DT") else None
     return fallback(rule, vr) if moved is None else moved
 
 
@@ -127,6 +127,8 @@ def _literal(context: Context, rule: Rule, tag: int, vr: bytes, value: bytes, ch
 
 
 def _hash(context: Context, rule: Rule, tag: int, vr: bytes, value: bytes, charset: bytes) -> bytes | None:
+    if context.pseudonyms and (stripped := value.strip(PADDING)) in context.pseudonyms:
+        return stripped
     # The hash of another attribute is written when that one is known: after the walk, at the top level.
     if rule.argument is not None or not value.strip(PADDING):
         return b""

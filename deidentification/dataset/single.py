@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from deidentification.content import cleaners
+from deidentification.dataset import pseudonyms
 from deidentification.dataset.encoding import LONG_VRS, Encoding, element
 from deidentification.dataset.replace import replaced
 from deidentification.dataset.values import CHECKS, cleaned
@@ -99,6 +100,10 @@ def changed(walk: "Walk", rule: Rule, tag: int, vr: bytes, value: bytes, target:
         return None
     if act in (DATE, VERSION) and written:
         effects.dates.add(written)
+    if act in pseudonyms.REPLACING and written:
+        effects.given.update(pseudonyms.given(act, tag, written))
+        if walk.context.pseudonyms and not walk.context.pseudonyms.isdisjoint(pseudonyms.parts(act, value)):
+            walk.count(pseudonyms.STAYED)
     return element(tag, written_vr, written, target)
 
 

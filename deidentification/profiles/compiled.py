@@ -5,11 +5,9 @@ from functools import lru_cache
 
 from deidentification.gate.identity import IDENTIFYING
 from deidentification.profiles.checking import checked
-from deidentification.profiles.codes import profile_codes, profile_method
 from deidentification.profiles.model import PrivateElement, Profile
 from deidentification.profiles.overrides import of_override
 from deidentification.profiles.resolving import (
-    PRIVATE,
     RESOLVED,
     UNKNOWN,
     cleaned_by_review,
@@ -19,39 +17,20 @@ from deidentification.profiles.resolving import (
     unlisted,
 )
 from deidentification.profiles.rules import (
-    AGE,
     ANY_ELEMENT,
-    CLASS_UID,
-    CLEAN,
-    CODE,
     DATE,
     DROP,
-    DUMMY,
-    EMPTY,
-    GROUPS,
-    HASH,
     KEEP,
-    LITERAL,
     REFUSE,
     REFUSE_BITS,
     REFUSE_YES,
-    TIME,
-    UID,
     VERSION,
-    WALK,
-    Act,
     Compiled,
     Rule,
 )
 from deidentification.standard import reviewed, tables, types
 from deidentification.standard.dictionary import DICTIONARY
 from deidentification.standard.tables import AttributeRow, Option
-
-__all__ = [
-    "AGE", "ANY_ELEMENT", "CLASS_UID", "CLEAN", "CODE", "DATE", "DROP", "DUMMY", "EMPTY", "GROUPS", "HASH", "KEEP",
-    "LITERAL", "PRIVATE", "REFUSE", "REFUSE_BITS", "REFUSE_YES", "TIME", "UID", "UNKNOWN", "VERSION", "WALK", "Act",
-    "Compiled", "Rule", "compiled", "profile_codes", "profile_method",
-]  # fmt: skip
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +71,6 @@ def compiled(profile: Profile, sop_class: bytes = b"") -> Compiled:
         keeps_dates=keeps_dates,
         structured=Option.STRUCTURED_CONTENT in options,
         graphics=Option.GRAPHICS in options,
-        descriptors=Option.DESCRIPTORS in options,
         kept_identifying=frozenset(
             tag for tag in IDENTIFYING if any(_stays(rules.get(tag, UNKNOWN), keeps_dates) for rules in (top, nested))
         ),

@@ -9,7 +9,7 @@ be matched, and only the first `LONGEST_VALUE` characters of a value are looked 
 import re
 
 # The parser that `re` itself uses: a tree is the only honest way to see what repeats what.
-from re import _constants, _parser  # type: ignore[attr-defined]
+from re import _constants, _parser  # type: ignore[attr-defined, unused-ignore]
 from typing import Any, Final
 
 LONGEST_PATTERN: Final = 500

@@ -72,7 +72,7 @@ class Compiled(NamedTuple):
 
     `rules` hold for the top level, `nested` inside any item; `private` is the Standard's safe list, `own_private` what
     the project keeps ((group, element or ANY_ELEMENT, creator) -> VR, b"" for the file's own).
-    `keeps_uids` and `keeps_dates`: Retain UIDs and Full Dates; `structured`, `graphics` and `descriptors`: the options
+    `keeps_uids` and `keeps_dates`: Retain UIDs and Full Dates; `structured` and `graphics`: the options
     that clean. `kept_identifying` are identifying attributes that are kept on purpose.
     """
 
@@ -87,5 +87,4 @@ class Compiled(NamedTuple):
     keeps_dates: bool
     structured: bool
     graphics: bool
-    descriptors: bool
     kept_identifying: frozenset[int]
