@@ -1,9 +1,10 @@
 """What all answers share."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from services.api.paging import note
@@ -31,6 +32,26 @@ class Shape(BaseModel):
         schema = handler(source)
         _make_strict(schema)
         return schema
+
+
+class Change(Shape):
+    """What is to be different in something that people edit; what it does not name stays."""
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("names nothing to change")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        handler.resolve_ref_schema(schema)["minProperties"] = 1
+        return schema
+
+    def given(self) -> dict[str, Any]:
+        """What was named."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 T = TypeVar("T", bound=BaseModel)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from services.api import etags, idempotency, problems
+from services.api import etags, idempotency, pages, problems
 from services.api.answers import Shape, examples_of
 from services.api.contract import terms
 from services.api.guard import Guard
@@ -15,6 +15,7 @@ from services.api.paging import Paging
 from services.api.people.enforcing import permitted
 from services.api.people.signing_in import Door
 from services.api.permissions import PERMISSIONS, Where
+from services.api.query import understood
 from services.api.recorder import Recorder, recorded
 from services.api.resources import ROUTERS
 from services.api.settings import ApiSettings
@@ -31,11 +32,12 @@ VERSION = "1"
 DESCRIPTION = """\
 A gateway between clinical imaging and research: what has arrived, to whom it belongs, how far it has come.
 
-Lists take `limit` and `offset`. Every error is a problem (RFC 9457). Searches by identity are POSTs: no name,
-patient id or accession number belongs into a URL. A POST may carry an `Idempotency-Key`: it is done once, however
-often it is asked. What people edit has an ETag, and changing it says by `If-Match` which version is meant. Programs
-present a bearer token; pages sign in, and say with whatever changes something the X-CSRF-Token that the session told
-them. Beside this there are `/livez`, `/readyz` and `/metrics`.
+Lists take `limit` and `offset`. A query names what its operation knows, each once: anything else is refused (422),
+so that no filter is ignored. Every error is a problem (RFC 9457). Searches by identity are POSTs: no name, patient id
+or accession number belongs into a URL. A POST may carry an `Idempotency-Key`: it is done once, however often it is
+asked. What people edit has an ETag, and changing it says by `If-Match` which version is meant. Programs present a
+bearer token; pages sign in, and say with whatever changes something the X-CSRF-Token that the session told them. Beside
+this there are `/livez`, `/readyz` and `/metrics`.
 """
 EVERYWHERE = (
     *("malformed-request", "not-signed-in", "forbidden", "csrf-token-missing", "cross-site"),
@@ -60,7 +62,7 @@ def create_app(
     app.state.feed = Feed(context.database, settings)
     app.state.coupling_turns = asyncio.Semaphore(settings.coupling_lists)
     app.state.intake = stow.Intake(journal, settings)
-    app.router.routes.extend(health_routes(context.health))
+    app.router.routes.extend([*health_routes(context.health), *pages.routes()])
     app.add_middleware(Paging)
     app.add_middleware(idempotency.Keeper)
     app.add_middleware(Guard, settings=settings)
@@ -79,7 +81,7 @@ def build() -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_name,
         responses=problems.documented(*EVERYWHERE),
-        dependencies=[Depends(permitted), Depends(recorded), Depends(idempotency.keyed)],
+        dependencies=[Depends(permitted), Depends(recorded), Depends(understood), Depends(idempotency.keyed)],
     )
     problems.install(app)
     etags.install(app)
@@ -130,6 +132,7 @@ def _schema(app: FastAPI) -> dict[str, Any]:
             operation["security"] = []
         elif where is Where.NETWORK:
             operation["security"] = [{}, *schema["security"]]
+    etags.describe(schema)
     idempotency.describe(schema)
     stream.describe(schema)
     return schema

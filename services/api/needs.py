@@ -1,10 +1,11 @@
 """What routes ask for: the process's context and, by type, what a request must look like."""
 
 import re
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Query, Request
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from services.api.idempotency import context_for
 from services.api.settings import ApiSettings
@@ -39,6 +40,22 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="at most so many items")
 Offset = Annotated[int, Query(ge=0, le=10_000_000, description="after so many items")]
 
 
+ISO: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _written(value: object) -> object:
+    """A number would be taken for seconds since 1970, and a resend since 5 would be of everything."""
+    if isinstance(value, str | int | float) and not ISO.match(str(value)):
+        raise ValueError("not as ISO 8601 writes it: 2026-01-31")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""With its offset from UTC."""
+
+Day = Annotated[date, BeforeValidator(_written)]
+
+
 def _uid(text: str) -> str:
     if not valid_uid(text):
         raise ValueError("not a UID")
@@ -54,6 +71,12 @@ def _expression(text: str) -> str:
 def _attribute_path(text: str) -> str:
     steps(text)
     return text
+
+
+def _word(excluded: str) -> Any:
+    """A line of 64 characters without these; the schema says, too, that it neither begins nor ends with a space."""
+    told = f"^[^{excluded}\\s]([^{excluded}]*[^{excluded}\\s])?$"
+    return Field(min_length=1, max_length=64, pattern=f"^[^{excluded}]+$", json_schema_extra={"pattern": told})
 
 
 def _trimmed(text: str) -> str:
@@ -74,14 +97,10 @@ ProjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{5,20}$")]
 Expression = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_expression)]
 """A regular expression that takes linear time."""
 
-Participant = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)
-]
+Participant = Annotated[str, _word(r"\\\x00-\x1f\x7f"), AfterValidator(_trimmed)]
 """A pseudonym; it will be a PatientID (VR LO)."""
 
-EventName = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[^\\\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)
-]
+EventName = Participant
 """A project's word for a visit."""
 
 AttributePath = Annotated[str, Field(max_length=250), AfterValidator(_attribute_path)]
@@ -96,7 +115,7 @@ Line = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Prose = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
 """What a person has to say."""
 
-Site = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(_trimmed)]
+Site = Annotated[str, _word(r"\x00-\x1f\x7f"), AfterValidator(_trimmed)]
 """The name of a data access group."""
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")

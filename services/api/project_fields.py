@@ -11,6 +11,8 @@ from services.api.answers import Shape
 from services.api.needs import EventName, Expression, Line, Name, Participant
 from services.api.problems import FieldError, invalid
 from shared.mail import ADDRESS
+from shared.registry.auto_ids import parse
+from shared.registry.auto_ids import problem as auto_id_problem
 from shared.registry.expressions import fits
 
 
@@ -38,18 +40,32 @@ def _folder(text: str) -> str:
     return text
 
 
+ONCE: Final[dict[str, Any]] = {"uniqueItems": True}
+
 BuiltIn = Annotated[str, Field(max_length=40, json_schema_extra={"enum": sorted(BUILT_IN)}), AfterValidator(_built_in)]
 """The name of a built-in profile."""
 
-Events = Annotated[list[EventName], Field(max_length=200, description="empty: any"), AfterValidator(_each_once)]
-Destinations = Annotated[list[Name], Field(max_length=20), AfterValidator(_each_once)]
-MailAddress = Annotated[str, Field(max_length=254), AfterValidator(_address)]
+Events = Annotated[
+    list[EventName], Field(max_length=200, description="empty: any", json_schema_extra=ONCE), AfterValidator(_each_once)
+]
+Destinations = Annotated[list[Name], Field(max_length=20, json_schema_extra=ONCE), AfterValidator(_each_once)]
+MailAddress = Annotated[
+    str, Field(max_length=254, json_schema_extra={"pattern": f"^({ADDRESS.pattern})?$"}), AfterValidator(_address)
+]
 """It may be empty."""
 
-Folder = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f\\]*$"), AfterValidator(_folder)]
+Folder = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f\\]*$",
+        json_schema_extra={"pattern": r"^(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f\\]*$"},
+    ),
+    AfterValidator(_folder),
+]
 EndProvision = Literal["delete", "anonymise"]
 Option = Literal["radiology", "pathology", "redcap-only", "data-from-home"]
-Options = Annotated[list[Option], Field(max_length=4), AfterValidator(_each_once)]
+Options = Annotated[list[Option], Field(max_length=4, json_schema_extra=ONCE), AfterValidator(_each_once)]
 Approval = Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """The number of an ethics committee's (REK) approval."""
 
@@ -123,3 +139,16 @@ def check_together(values: Mapping[str, Any]) -> None:
     )
     if errors := [error for wrong, error in found if wrong]:
         raise invalid(*errors)
+
+
+def check_auto_ids(name: str, participant_pattern: str, pattern: str, aet: str | None) -> None:
+    """A problem when the project would make up participants that it does not take, or is to and cannot."""
+    if pattern and (why := auto_id_problem(pattern, name, participant_pattern)) is not None:
+        raise invalid(FieldError(loc=["body", "auto_id_pattern"], msg=why, type="not_usable"))
+    if aet is not None and not pattern:
+        raise invalid(FieldError(loc=["body", "auto_id_aet"], msg="needs auto_id_pattern", type="not_usable"))
+    if aet is not None and parse(pattern).needs_site:
+        msg = (
+            "nobody says the site of what is sent to an AE title, and auto_id_pattern names it: make a rule with a site"
+        )
+        raise invalid(FieldError(loc=["body", "auto_id_aet"], msg=msg, type="not_usable"))

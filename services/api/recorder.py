@@ -15,14 +15,12 @@ from services.api.facts import Facts, fields_of, found
 from services.api.problems import Problem, answer
 from shared.audit import Record, Spool, SpoolUnavailable
 from shared.audit.record import ASKED, Outcome
-from shared.log import logger
 from shared.tables.base import new_id, now
 
-log = logger("api")
 REFUSED: Final = (401, 403, 421, 429)
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
-UNRECORDED: Final = frozenset({"livez", "readyz", "metrics", "openapi"})
-"""Pages about the process, which know nobody."""
+UNRECORDED: Final = frozenset({"livez", "readyz", "metrics", "openapi", "home", "reset"})
+"""Pages that know nobody."""
 
 IMPERSONAL: Final = frozenset(
     {

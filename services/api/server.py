@@ -51,7 +51,7 @@ async def serve(context: Context, ready: Callable[[], None]) -> None:
     server = Server(config, ready)
     serving = asyncio.create_task(server._serve([listening]), name="http")
     publishing = asyncio.create_task(publisher.run(), name="publisher")
-    refreshing = asyncio.create_task(keep_fresh(context, app.state.door.elsewhere), name="rights")
+    refreshing = asyncio.create_task(keep_fresh(context, app.state.door), name="rights")
     host, port = listening.getsockname()[:2]
     log.info("listening", host=host, port=port, tls=settings.tls_certificate is not None)
     if not is_loopback(host) and not settings.speaks_tls:

@@ -45,6 +45,9 @@ class ApiSettings(FionaSettings):
     session_idle_seconds: float = Field(default=3600, gt=0, description="and how long without a request")
     sign_in: Path | None = Field(default=None, description="YAML: who else vouches for people (LDAP, OIDC)")
     token_days: int = Field(default=366, gt=0, description="the most that a token may be good for")
+    provider_seconds: float = Field(
+        default=3600, gt=0, description="how long that of a provider holds for sessions; then it is asked, or they end"
+    )
     provider_days: float = Field(
         default=7, gt=0, description="how long the word of a provider (OIDC) holds for tokens; then a sign-in there"
     )

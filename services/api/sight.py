@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor
-from services.api.permissions import ENTERING, MEMBERS, RUNNING, projects_of, sees
+from services.api.judging import projects_of, sees
+from services.api.permissions import ENTERING, MEMBERS, RUNNING
 from services.api.problems import Problem
 from services.api.sites import of_sites
 from shared.tables import Assignment, Study, Transfer

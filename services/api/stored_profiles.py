@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deidentification.profiles import BUILT_IN, Profile, ProfileError, digest, read_profile, write_profile
 from services.api.etags import demand
 from services.api.problems import FieldError, Problem
+from services.api.projects import check_open
 from shared.database import insert_new, lock
-from shared.registry.projects import OPEN
 from shared.tables import Project, ProjectProfile
 from shared.tables.base import now
 
@@ -71,8 +71,7 @@ async def store_next(
     session: AsyncSession, project: Project, if_match: str | None, content: str, reason: str, author: str
 ) -> Stored:
     """The next version, instead of the one that If-Match names; a problem when another is there by now."""
-    if project.state not in OPEN:
-        raise Problem("project-closed", f"the project is {project.state}")
+    check_open(project)
     await lock(session, "profile", project.name)
     before = await current(session, project)
     demand(if_match, before.etag, "profile-changed", f"it is at version {before.version} now")

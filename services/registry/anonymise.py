@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification import Subject
-from services.registry.held import Held, held, made
+from services.registry.held import Held, check_still_made, held, made
 from services.registry.tools import Tools
 from services.registry.unlinking import UnlinkedFiles, opened
 from shared.events import Event, ProjectAnonymised, StudyUnlinked, UnlinkedSeries
@@ -65,6 +65,7 @@ async def anonymise(work: ProjectWork, tools: Tools) -> None:
 
     async def finish(session: AsyncSession) -> Sequence[Event]:
         before = await session.get_one(Project, work.project)
+        await check_still_made(session, before.name, parts)
         session.add(_successor(before, successor, tools))
         await session.flush()
         left = len(instances) - written

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.registry.held import Held
-from shared.spreadsheet import cell
+from shared.spreadsheet import MARK, cell
 from shared.store import Store, sync_folder
 
 CHUNK: Final = 1 << 20
-UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
+UNSAFE: Final = re.compile(r"[^\w-]")
+"""What stays out of the names of folders: all but letters, of any alphabet, and digits."""
 FORMAT: Final = "fiona project export 1"
 Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
 """Heads and rows."""
@@ -85,11 +86,18 @@ def _fill(
 
 
 def place(instance: Held) -> str:
-    """Where an instance lies in the file; names of people's making become harmless ones."""
-    names = (UNSAFE.sub("_", name) for name in (instance.participant, instance.event))
-    return "/".join(("images", *names, instance.study_instance_uid, instance.series_instance_uid)) + (
-        f"/{instance.sop_instance_uid}.dcm"
-    )
+    """Where an instance lies in the file; names of people's making become harmless ones, each another one."""
+    where = folder(instance.participant) + _harmless(instance.event)
+    return f"{where}/{instance.study_instance_uid}/{instance.series_instance_uid}/{instance.sop_instance_uid}.dcm"
+
+
+def folder(participant: str) -> str:
+    """Where all images of a participant lie in the file."""
+    return f"images/{_harmless(participant)}/"
+
+
+def _harmless(name: str) -> str:
+    return UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
 
 
 def _copy(archive: zipfile.ZipFile, source: Path, name: str) -> tuple[int, str]:
@@ -109,4 +117,4 @@ def _csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heads)
     writer.writerows(map(cell, row) for row in rows)
-    return text.getvalue()
+    return MARK + text.getvalue()

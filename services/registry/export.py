@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.registry import letters
 from services.registry.bundle import Table, write_bundle
-from services.registry.held import held, made
+from services.registry.held import check_still_made, held, made
 from services.registry.tools import Tools
 from shared.events import Event, ProjectExported
 from shared.registry.life import note, tell
@@ -47,7 +47,9 @@ async def export(work: ProjectWork, tools: Tools) -> None:
 
     async def finish(session: AsyncSession) -> Sequence[Event]:
         project = await session.get_one(Project, work.project)
+        # The row first: whoever takes something back waits for it, or has done so before this looks.
         row = await session.get_one(ProjectExport, work.export, with_for_update=True)
+        await check_still_made(session, project.name, parts)
         row.state, row.path, row.sha256, row.size = "ready", path, bundle.sha256, bundle.size
         row.instances, row.missing, row.made_at = bundle.instances, missing, moment
         detail = f"{bundle.instances} instances, {bundle.size} bytes" + (f", {missing} held no more" if missing else "")
@@ -74,13 +76,18 @@ async def _profiles(session: AsyncSession, project: Project) -> dict[str, str]:
 
 
 async def _tables(session: AsyncSession, project: Project) -> dict[str, Table]:
+    """Whoever has withdrawn consent is in none of them."""
+    mine = Participant.project == project.name
     participants = await session.execute(
         select(Participant.name, Participant.site, Participant.created_at)
-        .where(Participant.project == project.name)
+        .where(mine, Participant.withdrawn_at.is_(None))
         .order_by(Participant.name)
     )
+    withdrawn = select(Participant.name).where(mine, Participant.withdrawn_at.is_not(None))
     transfers = await session.scalars(
-        select(Transfer).where(Transfer.project == project.name).order_by(Transfer.requested_at, Transfer.id)
+        select(Transfer)
+        .where(Transfer.project == project.name, Transfer.participant.not_in(withdrawn))
+        .order_by(Transfer.requested_at, Transfer.id)
     )
     without = set(project.events_without_images)
     return {

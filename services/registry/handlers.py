@@ -1,22 +1,54 @@
-"""What the registry does when something happens: exports that nobody needs any more go, and mails that were sent."""
+"""What the registry does when something happens: exports that nobody needs or may have go, and sent mails."""
 
 import asyncio
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.registry.taken_back import take_back_consent, take_back_study, withhold
+from shared.crypto import Vault
 from shared.database import Database
-from shared.events import RetentionApplied, RetentionEnded
+from shared.events import (
+    ParticipantWithdrawn,
+    RemovalAnswered,
+    RemovalRequested,
+    RetentionApplied,
+    RetentionEnded,
+    WithdrawalRequested,
+)
 from shared.handlers import Handlers
 from shared.log import logger
+from shared.registry.life import note_export_gone
 from shared.retention import rows
 from shared.retention.orders import going
 from shared.store import Store
 from shared.tables import ProjectExport
 from shared.tables.base import now
 
+OVER = "its time was over"
 handlers = Handlers()
 log = logger("registry")
+
+
+@handlers.on(ParticipantWithdrawn)
+async def consent_withdrawn(event: ParticipantWithdrawn, database: Database, store: Store, vault: Vault) -> None:
+    """Consent was withdrawn: exports that hold the participant's images are given to nobody any more."""
+    if withheld := await withhold(event, database, store, vault):
+        log.info("exports are withheld", project=event.project, files=withheld)
+
+
+@handlers.on(RemovalRequested)
+async def remove(event: RemovalRequested, database: Database, store: Store, vault: Vault) -> list[RemovalAnswered]:
+    """The destinations have answered: the files of these exports go, and are counted."""
+    removed = {"exports": await take_back_consent(event, database, store, vault)}
+    return [RemovalAnswered(withdrawal=event.withdrawal, service="registry", removed=removed)]
+
+
+@handlers.on(WithdrawalRequested)
+async def withdraw(event: WithdrawalRequested, database: Database, store: Store, vault: Vault) -> None:
+    """A study was corrected or cancelled: exports that hold it go."""
+    if gone := await take_back_study(event, database, store, vault):
+        log.info("exports are gone", transfer=event.transfer, files=gone)
 
 
 @handlers.on(RetentionEnded)
@@ -37,6 +69,7 @@ async def _export(event: RetentionEnded, database: Database, store: Store) -> Re
         if (why := await _why(session, row, event)) is not None:
             return rows.answer(event, kept=why)
         row.state, path = "gone", row.path
+        await note_export_gone(session, row, OVER)
     size = await asyncio.to_thread(_remove, store, path)
     log.info("an export is gone", project=row.project, export=row.id, bytes=size)
     return rows.answer(event, removed={"files": 1, "bytes": size})

@@ -1,14 +1,16 @@
 """What the gateway still holds of what was de-identified for a project, part by part, by the manifests."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.manifest import Manifest, ManifestError, read_manifest
+from shared.manifest import ManifestError, read_manifest
+from shared.registry.life import NotNow
 from shared.store import Store
-from shared.tables import Transfer, TransferPart
+from shared.tables import Participant, Transfer, TransferPart
+from shared.transfers import STOPPED
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,16 @@ class Held:
 
 
 async def made(session: AsyncSession, project: str) -> list[Made]:
-    """All parts that were ever de-identified for a project, in the order of their transfers."""
+    """All parts that were ever de-identified for a project, in the order of their transfers.
+
+    Those of transfers that a person has taken back, and of participants whose consent was withdrawn, are none of them,
+    whether or not they have been removed by now.
+    """
+    withdrawn = exists().where(
+        Participant.project == Transfer.project,
+        Participant.name == Transfer.participant,
+        Participant.withdrawn_at.is_not(None),
+    )
     rows = await session.execute(
         select(
             Transfer.id,
@@ -46,7 +57,7 @@ async def made(session: AsyncSession, project: str) -> list[Made]:
             TransferPart.anonymized,
         )
         .join(TransferPart, TransferPart.transfer == Transfer.id)
-        .where(Transfer.project == project, TransferPart.anonymized > 0)
+        .where(Transfer.project == project, Transfer.state.not_in(STOPPED), TransferPart.anonymized > 0, ~withdrawn)
         .order_by(Transfer.requested_at, Transfer.id, TransferPart.series_instance_uid, TransferPart.revision)
         .distinct()
         .add_columns(Transfer.requested_at)
@@ -57,31 +68,29 @@ async def made(session: AsyncSession, project: str) -> list[Made]:
     ]
 
 
+async def check_still_made(session: AsyncSession, project: str, parts: Iterable[Made]) -> None:
+    """NotNow when some of these parts were taken back since they were looked up."""
+    if not {each.transfer for each in parts} <= {each.transfer for each in await made(session, project)}:
+        raise NotNow("something in it was taken back while it was made")
+
+
 def held(store: Store, parts: Iterable[Made]) -> tuple[list[Held], int]:
-    """Every instance once, as it was made last; and how many are held no more."""
+    """Every instance once, as it was made last; and how many are held no more, in no part that had them."""
     found: dict[tuple[str, str], Held] = {}
-    missing = 0
+    named: set[tuple[str, str]] = set()
+    unnamed = 0
     for part in parts:
-        there = 0
-        for instance in _instances(store, part):
-            found[instance.study_instance_uid, instance.sop_instance_uid] = instance
-            there += 1
-        missing += max(part.instances - there, 0)
-    return list(found.values()), missing
-
-
-def _instances(store: Store, part: Made) -> Iterator[Held]:
-    try:
-        manifest: Manifest = read_manifest(store, f"{part.folder}/manifest.json")
-    except ManifestError:
-        return
-    for each in manifest.instances:
-        if (store / each.path).is_file():
-            yield Held(
-                part.participant,
-                part.event,
-                manifest.study_instance_uid,
-                manifest.series_instance_uid,
-                each.sop_instance_uid,
-                each.path,
-            )
+        try:
+            manifest = read_manifest(store, f"{part.folder}/manifest.json")
+        except ManifestError:
+            unnamed += part.instances
+            continue
+        study = manifest.study_instance_uid
+        for each in manifest.instances:
+            this = study, each.sop_instance_uid
+            named.add(this)
+            if (store / each.path).is_file():
+                found[this] = Held(
+                    part.participant, part.event, study, manifest.series_instance_uid, this[1], each.path
+                )
+    return list(found.values()), unnamed + len(named - found.keys())

@@ -1,5 +1,6 @@
 """What PIs and data managers are told, in words."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -44,6 +45,17 @@ def exported(project: Project, export: str, final: bool) -> tuple[str, str]:
         f"{project.name}: the data can be downloaded",
         f"The data of the research project {project.name} are ready:\n"
         f"`fiona project download {project.name} {export}`{end if final else ''}\n",
+    )
+
+
+def taken_back(project: Project, exports: Sequence[str], why: str) -> tuple[str, str]:
+    """Subject and text when exports must not be used any more."""
+    named = "\n".join(f"- {each}" for each in exports)
+    return (
+        f"{project.name}: please delete your copies of exports",
+        f"Exports of the research project {project.name} cannot be downloaded any more, because of each of them it is "
+        f"true: {why}.\n\n{named}\n\nPlease delete all copies of them. `fiona project export {project.name}` asks "
+        "for a new one; the last one, if it is among these and was not confirmed, is made anew by itself.\n",
     )
 
 

@@ -19,6 +19,7 @@ from services.registry.smtp import Later, Letter, Refused, Server, connected
 from shared.crypto import Vault
 from shared.database import Database, DatabaseUnavailable
 from shared.log import logger
+from shared.moments import come_after_tries, rests
 from shared.tables import Mail
 
 log = logger("registry")
@@ -29,6 +30,7 @@ IN_HAND: Final = timedelta(minutes=10)
 BATCH: Final = 10
 REST: Final = (60, 300, 900, 3600, 4 * 3600)
 """Seconds after the n-th try in vain; the last holds for all that follow."""
+LONGEST: Final = rests(IN_HAND, REST)
 
 
 async def count_mails(session: AsyncSession) -> None:
@@ -85,7 +87,8 @@ class Mailer:
     async def _taken(self) -> Sequence[Letter]:
         """The mails whose time has come, oldest first, in our hand from now on."""
         now = self._clock.now()
-        due = select(Mail).where(Mail.state == "waiting", Mail.next_try_at <= now)
+        time_has_come = come_after_tries(Mail.next_try_at, Mail.tries, LONGEST, now)
+        due = select(Mail).where(Mail.state == "waiting", time_has_come)
         async with self._database.session() as session:
             rows = await session.scalars(
                 due.order_by(Mail.created_at, Mail.id).limit(BATCH).with_for_update(skip_locked=True)

@@ -65,7 +65,10 @@ async def archive(session: AsyncSession, vault: Vault, clock: Clock, settings: R
 
 
 async def ask_for_exports(session: AsyncSession, clock: Clock, settings: RegistrySettings) -> None:
-    """Ask for the final export of what has been in the archive for long enough, once for each time in the archive."""
+    """Ask for the final export of what has been in the archive for long enough: once for each time in the archive.
+
+    Anew when the one that was made is gone, since something in it was taken back.
+    """
     since = clock.now() - timedelta(days=settings.archive_days)
     over = select(Project.name).where(
         Project.state == "archived",
@@ -75,6 +78,7 @@ async def ask_for_exports(session: AsyncSession, clock: Clock, settings: Registr
         .where(
             ProjectExport.project == Project.name,
             ProjectExport.final,
+            ProjectExport.state != "gone",
             ProjectExport.created_at >= Project.archived_at,
         )
         .exists(),

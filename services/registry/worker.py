@@ -15,8 +15,10 @@ from services.registry.export import export
 from services.registry.tools import Tools
 from shared.database import DatabaseUnavailable
 from shared.log import logger
+from shared.moments import come_after_tries, rests
 from shared.registry.life import NotNow
 from shared.tables import ProjectWork
+from shared.volume import FULL
 
 log = logger("registry")
 Doing = Callable[[ProjectWork, Tools], Awaitable[None]]
@@ -26,7 +28,7 @@ IN_HAND: Final = timedelta(minutes=10)
 SIGN_SECONDS: Final = 60.0
 REST: Final = (60, 600, 3600)
 """Seconds after the n-th try in vain; the last holds for all that follow."""
-FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+LONGEST: Final = rests(IN_HAND, REST)
 
 
 class Worker:
@@ -57,6 +59,9 @@ class Worker:
                 await self._kinds[work.kind](work, self._tools)
         except DatabaseUnavailable:
             raise
+        except NotNow as why:
+            log.info("work waits", project=work.project, kind=work.kind, why=str(why))
+            await self._failed(work, str(why))
         except Exception as error:
             log.exception("work failed", project=work.project, kind=work.kind)
             await self._failed(work, _said(error))
@@ -64,7 +69,8 @@ class Worker:
 
     async def _taken(self) -> ProjectWork | None:
         now = self._tools.clock.now()
-        due = select(ProjectWork).where(ProjectWork.state == "waiting", ProjectWork.next_try_at <= now)
+        time_has_come = come_after_tries(ProjectWork.next_try_at, ProjectWork.tries, LONGEST, now)
+        due = select(ProjectWork).where(ProjectWork.state == "waiting", time_has_come)
         async with self._tools.database.session() as session:
             row = await session.scalar(
                 due.order_by(ProjectWork.created_at, ProjectWork.id).limit(1).with_for_update(skip_locked=True)
@@ -103,8 +109,6 @@ class Worker:
 def _said(error: Exception) -> str:
     """What people are told: never what a library quotes."""
     match error:
-        case NotNow():
-            return str(error)
         case OSError() if error.errno in FULL:
             return "the disk is full"
         case OSError():

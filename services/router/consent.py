@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.router.withdrawals import settle, take_back, to_take_back
+from services.router.locks import hold
+from services.router.withdrawals import end, settle
 from shared.database import lock
-from shared.events import AssignmentEnded, Event, ParticipantWithdrawn
+from shared.events import Event, ParticipantWithdrawn
 from shared.handlers import Retry
 from shared.tables import Assignment, Removal, Withdrawal
 from shared.tables.base import now
@@ -18,13 +19,10 @@ async def withdraw(session: AsyncSession, event: ParticipantWithdrawn) -> list[E
     if await session.get(Withdrawal, event.withdrawal) is not None:
         return []
     assignments = await _of(session, event)
-    for study in sorted({each.study_instance_uid for each in assignments}):
-        await lock(session, "router", study)
+    await hold(session, *(each.study_instance_uid for each in assignments))
     await lock(session, "participant", event.project, event.participant)
     if {each.id for each in await _of(session, event)} != {each.id for each in assignments}:
         raise Retry("a study of the participant was just being assigned", delay=1)
-    for each in assignments:
-        each.ended_at, each.ended_by, each.waits_for = now(), event.withdrawal, None
     withdrawal = Withdrawal(
         id=event.withdrawal,
         kind="consent",
@@ -32,19 +30,10 @@ async def withdraw(session: AsyncSession, event: ParticipantWithdrawn) -> list[E
         participant=event.participant,
         state="under_way",
     )
-    asked = await take_back(session, withdrawal, await to_take_back(session, [each.id for each in assignments]))
+    events = await end(session, withdrawal, assignments)
     own = Removal(withdrawal=withdrawal.id, service="api", removed=event.removed, answered_at=now())
     session.add(own)
-    ended = [
-        AssignmentEnded(
-            assignment=each.id,
-            study_instance_uid=each.study_instance_uid,
-            project=event.project,
-            withdrawal=withdrawal.id,
-        )
-        for each in assignments
-    ]
-    return [*ended, *asked, *await settle(session, withdrawal)]
+    return [*events, *await settle(session, withdrawal)]
 
 
 async def _of(session: AsyncSession, event: ParticipantWithdrawn) -> Sequence[Assignment]:

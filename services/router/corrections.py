@@ -1,9 +1,12 @@
 """A study does not belong there: its assignment ends, and what was sent because of it is taken back."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.router.withdrawals import settle, take_back, to_take_back
-from shared.events import AssignmentCorrected, AssignmentEnded, Event, TransferCancelled
+from services.router import withdrawals
+from services.router.withdrawals import settle, take_back
+from shared.events import AssignmentCorrected, Event, TransferCancelled
 from shared.tables import Assignment, Transfer, Withdrawal
 from shared.tables.base import now
 from shared.transfers import STOPPED
@@ -15,10 +18,10 @@ NOT_IN_FORCE = "the assignment is not in force any more"
 TOO_LATE = "the transfer has ended before"
 
 
-async def end(session: AsyncSession, assignment: Assignment, event: AssignmentCorrected) -> list[Event]:
-    """End an assignment; all that was sent because of it is to leave."""
-    assignment.ended_at, assignment.ended_by, assignment.waits_for = now(), event.correction, None
-    await session.flush()
+async def end(
+    session: AsyncSession, assignment: Assignment, event: AssignmentCorrected, derived: Sequence[Assignment] = ()
+) -> list[Event]:
+    """End an assignment, and those of what is derived from its study; all that was sent because of them is to leave."""
     withdrawal = Withdrawal(
         id=event.correction,
         kind="correction" if event.becomes else "cancel",
@@ -27,14 +30,8 @@ async def end(session: AsyncSession, assignment: Assignment, event: AssignmentCo
         study_instance_uid=assignment.study_instance_uid,
         state="under_way",
     )
-    ended = AssignmentEnded(
-        assignment=assignment.id,
-        study_instance_uid=assignment.study_instance_uid,
-        project=assignment.project,
-        withdrawal=event.correction,
-    )
-    asked = await take_back(session, withdrawal, await to_take_back(session, [assignment.id]))
-    return [ended, *asked, *await settle(session, withdrawal)]
+    events = await withdrawals.end(session, withdrawal, [assignment, *derived])
+    return [*events, *await settle(session, withdrawal)]
 
 
 def refused(event: AssignmentCorrected, old: Assignment | None, why: str) -> Withdrawal:

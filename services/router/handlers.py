@@ -3,18 +3,18 @@
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.router import consent, corrections, heartbeat, withdrawals
+from services.router import consent, corrections, heartbeat, returned, withdrawals
 from services.router.coupling import entries_for, look_again, of_patient
+from services.router.locks import hold
 from services.router.measuring import ended
 from services.router.reopened import ask_for_what_waits
 from services.router.resends import send_again
 from services.router.reviews import ask_again, quarantined, settle
 from services.router.taking import as_refused, in_force, take, why_not
-from services.router.transfers import MORE_SERIES, left_out, request_missing, state
+from services.router.transfers import MORE_SERIES, request_missing, state, sum_up
 from services.router.unlinked import take_over
 from services.router.withdrawals import take_back
 from shared.crypto import Vault
-from shared.database import lock
 from shared.events import (
     AssignmentCorrected,
     CouplingChanged,
@@ -41,7 +41,7 @@ from shared.events import (
     WithdrawalRequested,
     WithdrawalRetried,
 )
-from shared.handlers import Handlers, Reject
+from shared.handlers import Handlers, Reject, Retry
 from shared.registry.candidates import candidate_of
 from shared.registry.matching import (
     Claim,
@@ -68,27 +68,36 @@ FINAL = ("completed", "quarantined", "failed", *STOPPED)
 
 
 @handlers.on(StudyAssigned)
-async def assigned(event: StudyAssigned, session: AsyncSession) -> list[TransferRequested]:
+async def assigned(event: StudyAssigned, session: AsyncSession, vault: Vault) -> list[TransferRequested]:
     """A person has assigned a study: take it, and ask for what is there."""
-    await lock(session, "router", event.study_instance_uid)
-    claim = Claim(event.project, event.participant, event.event, "person")
+    sources = await returned.originals(session, event.study_instance_uid)
+    await hold(session, event.study_instance_uid, *(study for _, study, _ in sources))
+    why = await returned.why_not_to(session, vault, event.study_instance_uid, event.project, event.participant)
+    claim = Claim(event.project, event.participant, event.event, "person", refused=why)
     return await take(session, event.study_instance_uid, claim, event.assignment)
 
 
 @handlers.on(StudyArrived)
 async def match(event: StudyArrived, session: AsyncSession, vault: Vault, store: Store) -> list[TransferRequested]:
-    """Ask for a transfer wherever a coupling entry, a routing rule or a project's own AE title claims the study."""
-    await lock(session, "router", event.study_instance_uid)
+    """Ask for a transfer wherever a coupling entry, a routing rule or a project's own AE title claims the study.
+
+    One that comes back under a UID that was given here is its original's, and nobody else's.
+    """
+    sources = await returned.originals(session, event.study_instance_uid)
+    await hold(session, event.study_instance_uid, *(study for _, study, _ in sources))
     rules = list(await session.scalars(select(RoutingRule).where(RoutingRule.active)))
     candidate = await candidate_of(session, vault, store, event.study_instance_uid, rules)
     if candidate is None:
         return []
-    candidate = await of_patient(session, vault, candidate)
-    entries = await entries_for(session, candidate)
-    of_aet = await session.scalars(select(Project).where(Project.auto_id_aet == candidate.called_aet))
-    claims = first_per_project(
-        [*coupling_claims(candidate, entries), *rule_claims(candidate, rules), *aet_claims(candidate, of_aet)]
-    )
+    if sources:
+        claims = await returned.claims(session, candidate, sources)
+    else:
+        candidate = await of_patient(session, vault, candidate)
+        entries = await entries_for(session, candidate)
+        of_aet = await session.scalars(select(Project).where(Project.auto_id_aet == candidate.called_aet))
+        claims = first_per_project(
+            [*coupling_claims(candidate, entries), *rule_claims(candidate, rules), *aet_claims(candidate, of_aet)]
+        )
     requested = [
         await take(session, event.study_instance_uid, claim, candidate=candidate, vault=vault) for claim in claims
     ]
@@ -113,7 +122,7 @@ async def more(event: SeriesArrived, session: AsyncSession) -> list[Event]:
     """A series of a study that is assigned already goes the same way."""
     if event.heartbeat is not None:
         return heartbeat.pass_on(event, event.heartbeat)
-    await lock(session, "router", event.study_instance_uid)
+    await hold(session, event.study_instance_uid)
     mine = select(Assignment).where(Assignment.study_instance_uid == event.study_instance_uid, Assignment.in_force)
     requested = [await request_missing(session, each, MORE_SERIES) for each in await session.scalars(mine)]
     return [request for requests in requested for request in requests]
@@ -127,6 +136,8 @@ async def anonymized(event: SeriesAnonymized, session: AsyncSession) -> None:
     transfer = await _note(
         session, event, anonymized=event.instances, quarantined=event.quarantined, left_out=event.left_out
     )
+    if event.instances:
+        transfer.target_study_instance_uid = event.target_study_instance_uid
     if event.profile_digest:
         transfer.profile_version, transfer.profile_digest = event.profile_version, event.profile_digest
 
@@ -171,7 +182,7 @@ async def reviewed(event: QuarantineReviewed, session: AsyncSession) -> list[Tra
     old = await session.get(Transfer, event.transfer)
     if old is None:
         raise Reject("a review of a transfer that does not exist")
-    await lock(session, "router", old.study_instance_uid)
+    await hold(session, old.study_instance_uid)
     old = await _locked(session, event.transfer)
     if old.state in STOPPED:
         return []
@@ -213,13 +224,18 @@ async def again(event: ResendRequested, session: AsyncSession) -> list[Event]:
 
 
 @handlers.on(AssignmentCorrected)
-async def corrected(event: AssignmentCorrected, session: AsyncSession) -> list[Event]:
+async def corrected(event: AssignmentCorrected, session: AsyncSession, vault: Vault) -> list[Event]:
     """The study does not belong there. What takes the place of the old assignment is looked at before that ends."""
-    await lock(session, "router", event.study_instance_uid)
+    sources = await returned.originals(session, event.study_instance_uid)
+    found = await _derived(session, event)
+    await hold(session, event.study_instance_uid, *(study for _, study, _ in sources), *found)
     if await session.get(Withdrawal, event.correction) is not None:
         return []
-    old = await session.get(Assignment, event.assignment)
-    claim = Claim(event.project, event.participant, event.event, f"correction {event.correction}")
+    if await _derived(session, event) != found:
+        raise Retry("what was derived of the study was just being assigned", delay=1)
+    old = await session.get(Assignment, event.assignment, populate_existing=True)
+    no = await returned.why_not_to(session, vault, event.study_instance_uid, event.project, event.participant)
+    claim = Claim(event.project, event.participant, event.event, f"correction {event.correction}", refused=no)
     why = None if old is not None and old.in_force else corrections.NOT_IN_FORCE
     if event.becomes and not why:
         there = await in_force(session, event.study_instance_uid, event.project)
@@ -229,17 +245,24 @@ async def corrected(event: AssignmentCorrected, session: AsyncSession) -> list[E
         if event.becomes:
             session.add(as_refused(event.study_instance_uid, claim, why or "", event.becomes))
         return []
-    events = await corrections.end(session, old, event)
+    derived = await returned.derived(session, old)
+    events = await corrections.end(session, old, event, derived)
     if event.becomes:
         events += await take(session, event.study_instance_uid, claim, event.becomes)
-    return events
+    return [*events, *await returned.look_again(session, derived)]
+
+
+async def _derived(session: AsyncSession, event: AssignmentCorrected) -> set[str]:
+    """The studies that will end with this one."""
+    old = await session.get(Assignment, event.assignment)
+    return {each.study_instance_uid for each in await returned.derived(session, old)} if old is not None else set()
 
 
 @handlers.on(TransferCancelled)
 async def cancelled(event: TransferCancelled, session: AsyncSession) -> list[Event]:
     """Nobody wants the transfer any more."""
     transfer = await session.get_one(Transfer, event.transfer)
-    await lock(session, "router", transfer.study_instance_uid)
+    await hold(session, transfer.study_instance_uid)
     if await session.get(Withdrawal, event.correction) is not None:
         return []
     return await corrections.cancel(session, event, await _locked(session, event.transfer))
@@ -291,7 +314,7 @@ async def _note(session: AsyncSession, event: SeriesAnonymized | SeriesDelivered
         this.append(TransferPart.destination == event.destination)
     await session.execute(update(TransferPart).where(*this).values(**counts))
     parts = list(await session.scalars(select(TransferPart).where(TransferPart.transfer == event.transfer)))
-    transfer.left_out = left_out(parts)
+    sum_up(transfer, parts)
     if transfer.state not in FINAL:
         transfer.state = state(parts)
     return transfer

@@ -12,3 +12,7 @@ SECONDS = Histogram(
     ["state"],
     buckets=(1, 5, 15, 60, 180, 600, 1800, 3600, 14400, 86400),
 )
+
+# Told as 0 from the start: Prometheus sees a rise only from a value that it had seen before.
+for _state in ("completed", "quarantined", "failed"):
+    ENDED.labels(_state)

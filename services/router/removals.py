@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.events import Event, RemovalRequested
 from shared.tables import Assignment, RedcapTarget, Removal, Transfer, Withdrawal
 
-SERVICES = ("anonymizer", "indexer", "sender")
+SERVICES = ("anonymizer", "indexer", "registry", "sender")
 """Who has something of a participant, beside the api, which has removed its own when it was asked."""
 
 REDCAP = "redcap"
@@ -19,7 +19,7 @@ async def wanting(session: AsyncSession, withdrawal: Withdrawal) -> list[Event] 
     """What is still to be asked for, or nothing while answers are awaited; None when all have answered."""
     found = await session.scalars(select(Removal).where(Removal.withdrawal == withdrawal.id))
     rows = {row.service: row for row in found}
-    if all(service in rows for service in SERVICES):
+    if any(service in rows for service in SERVICES):
         return None if all(row.answered_at for row in rows.values()) else []
     services = [*SERVICES, REDCAP] if await _tells_redcap(session) else SERVICES
     session.add_all(Removal(withdrawal=withdrawal.id, service=service) for service in services)

@@ -1,13 +1,13 @@
 """A project takes studies again: what has arrived for it meanwhile is asked for, and what was refused is tried anew."""
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from services.router.transfers import MORE_SERIES, request_missing
-from shared.database import lock
+from services.router.locks import hold
+from services.router.transfers import MORE_SERIES, not_asked_for, request_missing
 from shared.events import Event, StudyArrived
-from shared.tables import Assignment, Instance, Study, TransferPart
+from shared.tables import Assignment, Study
 
 PERSON = "person"
 
@@ -18,21 +18,14 @@ async def ask_for_what_waits(session: AsyncSession, project: str) -> list[Event]
 
 
 async def _missing(session: AsyncSession, project: str) -> list[Event]:
-    covered = exists().where(
-        and_(
-            TransferPart.assignment == Assignment.id,
-            TransferPart.series_instance_uid == Instance.series_instance_uid,
-            TransferPart.revision == Instance.revision,
-        )
-    )
-    waits = exists().where(
-        and_(Instance.study_instance_uid == Assignment.study_instance_uid, Instance.revision.is_not(None), ~covered)
-    )
-    mine = select(Assignment).where(Assignment.project == project, Assignment.in_force, waits)
+    waits = exists().where(not_asked_for(Assignment))
+    mine = Assignment.project == project, Assignment.in_force, waits
+    studies = set(await session.scalars(select(Assignment.study_instance_uid).where(*mine)))
+    await hold(session, *studies)
     requested: list[Event] = []
-    for assignment in await session.scalars(mine.order_by(Assignment.study_instance_uid)):
-        await lock(session, "router", assignment.study_instance_uid)
-        requested += await request_missing(session, assignment, MORE_SERIES)
+    for assignment in await session.scalars(select(Assignment).where(*mine).order_by(Assignment.study_instance_uid)):
+        if assignment.study_instance_uid in studies:
+            requested += await request_missing(session, assignment, MORE_SERIES)
     return requested
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.router.locks import hold
 from services.router.transfers import Part, request
-from services.router.withdrawals import open_withdrawal
-from shared.database import lock
 from shared.events import Event, ResendRequested
 from shared.registry.projects import open_for_transfers, today
 from shared.tables import Assignment, Instance, Project, Transfer, TransferPart
+from shared.transfers import leaving
 
 BATCH = 25
 """Studies of one transaction."""
@@ -22,31 +22,36 @@ async def send_again(session: AsyncSession, event: ResendRequested) -> list[Even
     if project is None or open_for_transfers(project, today()):
         return []
     asked: list[Event] = []
-    found = await _next(session, event)
-    for assignment in found:
-        await lock(session, "router", assignment.study_instance_uid)
-        if await open_withdrawal(session, assignment.study_instance_uid, event.project):
+    studies = await _next(session, event)
+    await hold(session, *studies)
+    for assignment in await _meant(session, event.project, studies):
+        if await leaving(session, assignment.study_instance_uid, event.project):
             continue
         if not await _asked(session, assignment, event) and (parts := await _parts(session, assignment, event)):
             reason = f"resend {event.correction}"
             asked += await request(
                 session, assignment, project.destinations, parts, reason, correction=event.correction
             )
-    if len(found) == BATCH:
-        asked.append(event.model_copy(update={"after": found[-1].study_instance_uid}))
+    if len(studies) == BATCH:
+        asked.append(event.model_copy(update={"after": studies[-1]}))
     return asked
 
 
-async def _next(session: AsyncSession, event: ResendRequested) -> Sequence[Assignment]:
-    """The next assignments in force that are meant, in the order of their studies."""
+def _sendable(project: str) -> ColumnElement[bool]:
+    return and_(Assignment.project == project, Assignment.in_force, Assignment.waits_for.is_(None))
+
+
+async def _meant(session: AsyncSession, project: str, studies: Sequence[str]) -> Sequence[Assignment]:
+    """What these studies, which the caller holds, are assigned to by now: somebody may just have corrected one."""
+    mine = _sendable(project), Assignment.study_instance_uid.in_(studies)
+    return (await session.scalars(select(Assignment).where(*mine).order_by(Assignment.study_instance_uid))).all()
+
+
+async def _next(session: AsyncSession, event: ResendRequested) -> Sequence[str]:
+    """The next studies that are meant."""
     query = (
-        select(Assignment)
-        .where(
-            Assignment.project == event.project,
-            Assignment.in_force,
-            Assignment.waits_for.is_(None),
-            Assignment.study_instance_uid > event.after,
-        )
+        select(Assignment.study_instance_uid)
+        .where(_sendable(event.project), Assignment.study_instance_uid > event.after)
         .order_by(Assignment.study_instance_uid)
         .limit(BATCH)
     )

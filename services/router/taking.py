@@ -6,15 +6,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.transfers import request_missing
-from services.router.withdrawals import open_withdrawal
 from shared.crypto import Vault
 from shared.database import lock
 from shared.events import TransferRequested
+from shared.registry.coupling import note_match
 from shared.registry.made_up import NoAutoId, participant_of
-from shared.registry.matching import Candidate, Claim, refusal
-from shared.registry.participants import ensure_participant, is_withdrawn
-from shared.tables import Assignment, Project, Study
+from shared.registry.matching import DERIVED, Candidate, Claim, refusal
+from shared.registry.participants import WITHDRAWN, ensure_participant, is_withdrawn
+from shared.tables import Assignment, Project, Study, Withdrawal
 from shared.tables.base import new_id
+from shared.transfers import leaving
 
 ENDED = "a person has ended what the study was assigned to"
 
@@ -33,7 +34,7 @@ async def take(
         claim = replace(claim, participant=there.participant, auto=False)
     if there and (there.participant, there.event) == (claim.participant, claim.event):
         return await request_missing(session, there, claim.reason)
-    if identity is None and not there and await _ended_before(session, study_uid, claim.project):
+    if identity is None and not there and await _ended_before(session, study_uid, claim):
         return await _refuse(session, study_uid, claim, ENDED)
     why = await why_not(session, claim, there, candidate)
     if not why and claim.auto and vault:
@@ -51,11 +52,11 @@ async def take(
         participant=claim.participant,
         event=claim.event,
         reason=claim.reason,
-        waits_for=await open_withdrawal(session, study_uid, claim.project),
+        waits_for=await leaving(session, study_uid, claim.project),
     )
-    session.add(assignment)
-    await session.flush()
-    await ensure_participant(session, claim.project, claim.participant, origin=claim.origin, site=claim.site)
+    await _keep(session, claim, assignment)
+    if claim.origin != DERIVED:
+        await ensure_participant(session, claim.project, claim.participant, origin=claim.origin, site=claim.site)
     return await request_missing(session, assignment, claim.reason)
 
 
@@ -107,9 +108,15 @@ async def _refuse(
         Assignment.refused == why,
     )
     if identity is not None or await session.scalar(same) is None:
-        session.add(row)
-        await session.flush()
+        await _keep(session, claim, row)
     return []
+
+
+async def _keep(session: AsyncSession, claim: Claim, assignment: Assignment) -> None:
+    session.add(assignment)
+    await session.flush()
+    if claim.entry is not None:
+        await note_match(session, claim.entry)
 
 
 async def _withdrawn(session: AsyncSession, claim: Claim) -> str | None:
@@ -118,7 +125,7 @@ async def _withdrawn(session: AsyncSession, claim: Claim) -> str | None:
         return None
     await lock(session, "participant", claim.project, claim.participant)
     if await is_withdrawn(session, claim.project, claim.participant):
-        return "the participant's consent was withdrawn"
+        return WITHDRAWN
     return None
 
 
@@ -128,9 +135,20 @@ async def _made_up(session: AsyncSession, vault: Vault, claim: Claim, study_uid:
     return await participant_of(session, vault, project, study.patient, claim.site)
 
 
-async def _ended_before(session: AsyncSession, study_uid: str, project: str) -> bool:
-    """Whether a person has ended an assignment of the study here: only a person assigns it there again."""
+async def _ended_before(session: AsyncSession, study_uid: str, claim: Claim) -> bool:
+    """Whether a person has ended an assignment of the study here: only a person assigns it there again.
+
+    What is derived and has ended with its original follows that, and says itself why it cannot.
+    """
     ended = select(Assignment.id).where(
-        Assignment.study_instance_uid == study_uid, Assignment.project == project, Assignment.ended_at.is_not(None)
+        Assignment.study_instance_uid == study_uid,
+        Assignment.project == claim.project,
+        Assignment.ended_at.is_not(None),
     )
+    if claim.refused:
+        return False
+    if claim.origin == DERIVED:
+        ended = ended.join(Withdrawal, Withdrawal.id == Assignment.ended_by).where(
+            Withdrawal.study_instance_uid == study_uid
+        )
     return await session.scalar(ended.limit(1)) is not None

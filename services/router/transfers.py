@@ -1,9 +1,10 @@
 """From an assignment to transfers: what has arrived and was not yet asked for makes a new one, and so does a review."""
 
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.events import TransferRequested
@@ -12,6 +13,9 @@ from shared.tables import Assignment, Instance, Project, ProjectProfile, Transfe
 from shared.tables.base import now
 
 MORE_SERIES = "more series"
+SUMMED = ("anonymized", "quarantined", "delivered", "refused")
+"""What a transfer counts as its parts do."""
+
 Part = tuple[str, int, int]
 """SeriesInstanceUID, revision, and how many instances of it are asked for."""
 
@@ -112,22 +116,22 @@ async def _profile(session: AsyncSession, project: str) -> tuple[str, int]:
     return (await session.get_one(Project, project)).profile, 0
 
 
+def not_asked_for(assignment: Assignment | type[Assignment]) -> ColumnElement[bool]:
+    """An instance of its study has arrived and is in no transfer of it: of one assignment, or of those of a query."""
+    asked_for = exists().where(
+        TransferPart.assignment == assignment.id,
+        TransferPart.series_instance_uid == Instance.series_instance_uid,
+        TransferPart.revision == Instance.revision,
+    )
+    here = Instance.study_instance_uid == assignment.study_instance_uid
+    return and_(here, Instance.revision.is_not(None), ~asked_for)
+
+
 async def _missing_parts(session: AsyncSession, assignment: Assignment) -> list[Part]:
     """What has arrived and is in no transfer of the assignment."""
-    covered = exists().where(
-        and_(
-            TransferPart.assignment == assignment.id,
-            TransferPart.series_instance_uid == Instance.series_instance_uid,
-            TransferPart.revision == Instance.revision,
-        )
-    )
     query = (
         select(Instance.series_instance_uid, Instance.revision, func.count())
-        .where(
-            Instance.study_instance_uid == assignment.study_instance_uid,
-            Instance.revision.is_not(None),
-            ~covered,
-        )
+        .where(not_asked_for(assignment))
         .group_by(Instance.series_instance_uid, Instance.revision)
         .order_by(Instance.series_instance_uid, Instance.revision)
     )
@@ -136,7 +140,6 @@ async def _missing_parts(session: AsyncSession, assignment: Assignment) -> list[
 
 def state(parts: Iterable[TransferPart]) -> str:
     """How far a transfer has come, before it is completed or failed."""
-    parts = list(parts)
     if any(part.delivered is not None for part in parts):
         return "verifying" if all(part.delivered is not None for part in parts) else "sending"
     anonymized = [part.anonymized is not None for part in parts]
@@ -145,6 +148,18 @@ def state(parts: Iterable[TransferPart]) -> str:
     return "anonymizing" if any(anonymized) else "requested"
 
 
-def left_out(parts: Iterable[TransferPart]) -> int:
+def sum_up(transfer: Transfer, parts: Sequence[TransferPart]) -> None:
+    """Have the transfer say what its parts do: of several destinations, the one with least delivered, most refused."""
+    parts = list(parts)
+    transfer.left_out = _left_out(parts)
+    there: dict[str, Counter[str]] = defaultdict(Counter)
+    for part in parts:
+        there[part.destination].update({name: getattr(part, name) or 0 for name in SUMMED})
+    least = min(there.values(), key=lambda sums: (sums["delivered"], -sums["refused"]), default=Counter[str]())
+    for name in SUMMED:
+        setattr(transfer, name, least[name])
+
+
+def _left_out(parts: Iterable[TransferPart]) -> int:
     """How many instances the profile leaves out, each counted once however many destinations there are."""
     return sum({(part.series_instance_uid, part.revision): part.left_out for part in parts}.values())

@@ -57,6 +57,7 @@ async def take_over(session: AsyncSession, event: StudyUnlinked) -> list[SeriesA
             )
             for series in event.series
         )
+    transfer.anonymized = transfer.instances
     if not event.destinations:
         return []
     return [

@@ -9,9 +9,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router import removals
+from services.router.locks import hold
 from services.router.transfers import request_missing
-from shared.database import lock
 from shared.events import (
+    AssignmentEnded,
     Event,
     RemovalAnswered,
     WithdrawalAnswered,
@@ -22,10 +23,25 @@ from shared.events import (
 )
 from shared.tables import Assignment, Removal, Transfer, TransferPart, Withdrawal, WithdrawalPart
 from shared.tables.base import now
-from shared.transfers import STOPPED
+from shared.transfers import STOPPED, leaving
 
-OPEN = ("asked", "by_hand")
-"""States of a part that has not left yet."""
+
+async def end(session: AsyncSession, withdrawal: Withdrawal, assignments: Sequence[Assignment]) -> list[Event]:
+    """End assignments because of a withdrawal: what is told of that, and what was sent because of them is to leave."""
+    for each in assignments:
+        each.ended_at, each.ended_by, each.waits_for = now(), withdrawal.id, None
+    await session.flush()
+    ended = [
+        AssignmentEnded(
+            assignment=each.id,
+            study_instance_uid=each.study_instance_uid,
+            project=each.project,
+            withdrawal=withdrawal.id,
+        )
+        for each in assignments
+    ]
+    asked = await take_back(session, withdrawal, await to_take_back(session, [each.id for each in assignments]))
+    return [*ended, *asked]
 
 
 async def take_back(
@@ -107,7 +123,7 @@ async def _held(
 ) -> tuple[Withdrawal, WithdrawalPart]:
     """The withdrawal and its part, under the lock of the study: nobody begins to wait for it unseen."""
     part = await session.get_one(WithdrawalPart, (event.withdrawal, event.transfer, event.destination))
-    await lock(session, "router", part.study_instance_uid)
+    await hold(session, part.study_instance_uid)
     withdrawal = await session.get_one(Withdrawal, event.withdrawal, with_for_update=True)
     await session.refresh(part)
     return withdrawal, part
@@ -198,15 +214,5 @@ async def _go_on(session: AsyncSession, part: WithdrawalPart) -> list[Event]:
     )
     if waiting is None:
         return []
-    waiting.waits_for = await open_withdrawal(session, part.study_instance_uid, part.project)
+    waiting.waits_for = await leaving(session, part.study_instance_uid, part.project)
     return [*await request_missing(session, waiting, waiting.reason)]
-
-
-async def open_withdrawal(session: AsyncSession, study_uid: str, project: str) -> str | None:
-    """What has still to leave before something of the study may be sent in this project."""
-    query = select(WithdrawalPart.withdrawal).where(
-        WithdrawalPart.study_instance_uid == study_uid,
-        WithdrawalPart.project == project,
-        WithdrawalPart.state.in_(OPEN),
-    )
-    return await session.scalar(query.limit(1))

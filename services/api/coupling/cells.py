@@ -1,12 +1,19 @@
-"""What a spreadsheet does to a cell: undone where nothing is lost, refused with the reason where something is."""
+"""What a spreadsheet does to a cell: undone where nothing is lost, refused with the reason where something is.
+
+What our own export writes is read as it was: a value that a spreadsheet would compute, or that would be taken for
+spoilt here, has an apostrophe before it. So has one that begins with apostrophes before such a value, or the first of
+them would be taken for ours.
+"""
 
 import re
+from unicodedata import normalize
+
+from shared.spreadsheet import FORMULA
 
 BLANK = " \t\r\n\u00a0\u2007\u202f\u200b\ufeff"
 AS_TEXT = re.compile(r'="([^"]*)"')
 """How Excel is told to keep leading zeros."""
-GUARDED = re.compile(r"'(?=[=+\-@])")
-"""How our own export keeps a spreadsheet from reading a formula."""
+GUARD = "'"
 
 AGAIN = "; make the column one of text and export again"
 DAMAGE: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -26,14 +33,36 @@ DAMAGE: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+def value_of(cell: str) -> tuple[str, str | None]:
+    """The value, and why it cannot be what was meant; None: it can. What is guarded is meant as it stands."""
+    text = cell.lstrip(BLANK).rstrip()
+    if text.startswith(GUARD) and _doubtful(text.lstrip(GUARD)):
+        return text.removeprefix(GUARD), None
+    value = clean(text)
+    return value, damage(value)
+
+
+def guarded(value: str) -> str:
+    """A cell that no spreadsheet computes, and that is read as this value, but for blanks around it."""
+    return f"{GUARD}{value}" if _doubtful(value.lstrip(GUARD)) else value
+
+
+def _doubtful(text: str) -> bool:
+    """Whether it would be computed, changed or refused if it stood in a list."""
+    return text.startswith(FORMULA) or clean(text) != text or damage(text) is not None
+
+
 def clean(cell: str) -> str:
-    """The value: without blanks around it, no-break spaces as spaces, Excel's and our own wrapping taken off."""
+    """The text: without blanks around it, no-break spaces as spaces, Excel's wrapping taken off.
+
+    Letters are composed (å, not a and a ring, as some systems write it): a project's events and what devices send are.
+    """
     if cell.isalnum() and cell.isascii():
         return cell
-    text = cell.strip(BLANK).replace("\u00a0", " ")
+    text = normalize("NFC", cell.strip(BLANK).replace("\u00a0", " "))
     if wrapped := AS_TEXT.fullmatch(text):
         return wrapped[1].strip(BLANK)
-    return GUARDED.sub("", text, count=1) if text.startswith("'") else text
+    return text
 
 
 def damage(value: str) -> str | None:

@@ -4,14 +4,18 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from services.api.coupling.cells import clean, damage
+from services.api.coupling.cells import clean, value_of
 from services.api.coupling.columns import DELIMITERS, IDENTIFIERS, SEPARATOR, delimiter_of, fields_of, official
 from services.api.coupling.encoding import decode
 from services.api.coupling.rows import Flaws, Row
 
 UNKNOWN_EVENT = "Unknown"
 MOST_ROWS = 1_000_000
+TOO_LONG: Final = f"has a value of more than {csv.field_size_limit():,} characters: is a quotation mark not closed?"
+WORKBOOK: Final = b"PK\x03\x04"
+"""How an Excel or OpenDocument file begins: it is a ZIP."""
 
 
 class NoList(Exception):
@@ -32,14 +36,19 @@ class CouplingList:
 
 def read(content: bytes) -> CouplingList:
     """All rows that can be read and all flaws of the others; NoList when there is no making sense of it."""
+    if content.startswith(WORKBOOK):
+        raise NoList("it is a workbook: save it as CSV")
     try:
         text, encoding = decode(content)
     except UnicodeDecodeError:
         raise NoList("it begins like UTF and is not") from None
-    at, delimiter = _begin(text)
+    try:
+        at, delimiter = _begin(text)
+        cells = _cells(text, delimiter)
+        header = next((record for line, record in cells if line >= at and any(map(str.strip, record))), [])
+    except csv.Error:
+        raise NoList(f"its first line {TOO_LONG}") from None
     made = CouplingList(encoding, delimiter)
-    cells = _cells(text, delimiter)
-    header = next((record for line, record in cells if line >= at and any(map(str.strip, record))), [])
     fields = _fields(header, made)
     intern: dict[str, str] = {}
     try:
@@ -49,7 +58,7 @@ def read(content: bytes) -> CouplingList:
             if (row := _row(line, record, fields, made.flaws, intern)) is not None:
                 made.rows.append(row)
     except csv.Error:
-        made.flaws.add(_last_line(made) + 1, "", "a quotation mark is opened and not closed")
+        made.flaws.add(_last_line(made) + 1, "", TOO_LONG)
     if not made.rows and not made.flaws:
         raise NoList("it has a header and nothing below it")
     return made
@@ -108,9 +117,10 @@ def _row(
     values: dict[str, str] = {}
     whole = True
     for name, cell in zip(fields, record, strict=False):
-        if name is None or not (value := clean(cell)):
+        value, why = value_of(cell)
+        if name is None or not value:
             continue
-        if (why := damage(value)) is not None:
+        if why is not None:
             flaws.add(line, name, why)
             whole = False
         values[name] = value

@@ -1,5 +1,6 @@
 """A line of a coupling list, and what is wrong with one."""
 
+from bisect import insort
 from dataclasses import dataclass, field
 
 SHOWN = 100
@@ -34,7 +35,7 @@ class Flaw:
 
 @dataclass
 class Flaws:
-    """All that is wrong with a list: the first are kept, in the order of lines; the rest is counted."""
+    """All that is wrong with a list, however it was found: the first are kept, by lines; the rest is counted."""
 
     kept: list[Flaw] = field(default_factory=list)
     total: int = 0
@@ -46,8 +47,9 @@ class Flaws:
         self.total += 1
         self.conflicts += entry is not None
         self.lines.add(line)
-        if len(self.kept) < SHOWN:
-            self.kept.append(Flaw(line, name, reason, entry))
+        if len(self.kept) < SHOWN or line < self.kept[-1].line:
+            insort(self.kept, Flaw(line, name, reason, entry), key=lambda flaw: flaw.line)
+            del self.kept[SHOWN:]
 
     @property
     def only_conflicts(self) -> bool:

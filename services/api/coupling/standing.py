@@ -11,6 +11,7 @@ from services.api.coupling.rows import Flaws
 from services.api.coupling.sealing import Keyed
 from shared.crypto import Vault
 from shared.registry.coupling import accession_key, patient_id_key, portions, studies_named
+from shared.registry.participants import WITHDRAWN
 from shared.tables import CouplingEntry, Participant, PatientIdentity, Study
 
 
@@ -84,7 +85,7 @@ async def check_participants(
             if sites and site not in sites:
                 flaws.add(lines[name], "participant", "the participant is of another site")
             elif withdrawn_at is not None:
-                flaws.add(lines[name], "participant", "the participant's consent was withdrawn")
+                flaws.add(lines[name], "participant", WITHDRAWN)
         names = set(some) - set(there)
         if len(sites) > 1:
             for name in sorted(names):
@@ -100,6 +101,15 @@ async def check_participants(
                     continue
                 why = f"is the {what} of somebody who was examined: it has to be a pseudonym"
                 flaws.add(lines[hashes[hashed]], "participant", why)
+
+
+async def check_consent(session: AsyncSession, project: str, rows: Mapping[str, Keyed], flaws: Flaws) -> None:
+    """None may have withdrawn meanwhile; nobody does while the list's lock is held."""
+    mine = Participant.project == project, Participant.withdrawn_at.is_not(None)
+    withdrawn = set(await session.scalars(select(Participant.name).where(*mine)))
+    for each in rows.values() if withdrawn else ():
+        if each.row.participant in withdrawn:
+            flaws.add(each.row.line, "participant", WITHDRAWN)
 
 
 async def studies_here(session: AsyncSession, keys: Collection[str]) -> int:

@@ -15,11 +15,12 @@ from services.api.actor import Actor
 from services.api.coupling.checks import Terms, check
 from services.api.coupling.rows import Flaws, Row
 from services.api.coupling.sealing import Keyed, Once, keyed, once
-from services.api.coupling.standing import check_participants, compare, studies_here
+from services.api.coupling.standing import check_consent, check_participants, compare, studies_here
 from services.api.coupling.taking import take
 from services.api.problems import Problem
+from services.api.rows import get_row
 from shared.crypto import Vault
-from shared.database import lock
+from shared.database import lock, plan_anew
 from shared.registry.coupling import portions
 from shared.registry.participants import ensure_participants
 from shared.registry.projects import OPEN
@@ -82,13 +83,16 @@ async def upload(context: Context, wish: Wish, answer: Answer | None = None) -> 
     at = now()
     report.until = until = at + timedelta(days=wish.days) if wish.days is not None else None
     async with context.database.reading() as session:
+        await plan_anew(session)
         await check_participants(session, context.vault, wish.project, listed.by_key, flaws, wish.sites)
         report.studies = await studies_here(session, report.keys)
         if wish.dry_run or flaws:
             standing = await compare(session, wish.project, listed.by_key, at, until, flaws)
             return _counted(report, len(standing.added), len(standing.prolonged), len(standing.unchanged))
     async with context.database.session() as session:
+        await plan_anew(session)
         await lock(session, "coupling", wish.project)
+        await check_consent(session, wish.project, listed.by_key, flaws)
         standing = await compare(session, wish.project, listed.by_key, at, until, flaws)
         if not flaws:
             made = await take(session, wish.project, standing, at, until, wish.who.name)
@@ -110,9 +114,7 @@ async def _enrol(session: AsyncSession, wish: Wish, added: Sequence[Keyed]) -> N
 
 async def terms_of(session: AsyncSession, name: str) -> Terms:
     """What the project asks of rows; a problem when it is not there, or not open."""
-    project = await session.get(Project, name)
-    if project is None:
-        raise Problem("unknown-project")
+    project = await get_row(session, Project, name)
     if project.state not in OPEN:
         raise Problem("project-inactive", f"the project is {project.state}")
     every = frozenset(await session.scalars(select(Project.name)))

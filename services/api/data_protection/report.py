@@ -7,12 +7,13 @@ from services.api.data_protection.members import members
 from services.api.data_protection.places import places
 from services.api.data_protection.seen import seen
 from services.api.data_protection.shapes import ProjectReport, ReportedProject
+from shared.store import Store
 from shared.tables import Project
 from shared.tables.base import now
 
 
-async def report(session: AsyncSession, project: Project) -> ProjectReport:
-    """In one transaction, so that its numbers fit one another."""
+async def report(session: AsyncSession, store: Store, project: Project) -> ProjectReport:
+    """In one transaction, so that its numbers fit one another; but of files made here those that are there now."""
     enrolled, withdrawn = await participants(session, project.name)
     sights, entries = await seen(session, project.name)
     return ProjectReport(
@@ -21,7 +22,7 @@ async def report(session: AsyncSession, project: Project) -> ProjectReport:
         participants=enrolled,
         withdrawn=withdrawn,
         identities=await identities(session, project.name),
-        places=await places(session, project),
+        places=await places(session, store, project),
         members=await members(session, project.name),
         quarantine=await quarantined(session, project.name),
         seen=sights,

@@ -36,7 +36,10 @@ class Identities(Shape):
 class Place(Shape):
     """Where images are."""
 
-    kind: str = Field(description="archive: as received, with names; anonymized: here; destination: elsewhere")
+    kind: str = Field(
+        description="archive: as received, with names; anonymized: made here, as far as files are there; "
+        "destination: elsewhere"
+    )
     name: str
     where: str = Field(description="address of a destination; folder of the store")
     studies: int

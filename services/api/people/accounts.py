@@ -2,23 +2,21 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import SystemRole
 from services.api.people.actors import actor_of, has_a_role
 from services.api.people.sessions import end_all
 from services.api.problems import Problem
+from services.api.rows import get_row
 from shared.database import lock
 from shared.tables import Account
 
 
 async def get_account(session: AsyncSession, login: str, edited: bool = False) -> Account:
     """The account; a problem when there is none. `edited`: nobody else changes it meanwhile."""
-    account = await session.get(Account, login, with_for_update=edited)
-    if account is None:
-        raise Problem("unknown-account")
-    return account
+    return await get_row(session, Account, login, locked=edited)
 
 
 async def settle(session: AsyncSession, account: Account) -> None:
@@ -46,8 +44,3 @@ async def administrators(session: AsyncSession) -> Collection[str]:
     await lock(session, "administrators")
     rows = await session.scalars(select(Account).where(~Account.disabled))
     return [row.login for row in rows if SystemRole.ADMINISTRATOR in {*row.system_roles, *row.mapped_roles}]
-
-
-async def nobody_yet(session: AsyncSession) -> bool:
-    """Whether there is no account at all."""
-    return await session.scalar(select(func.count()).select_from(Account)) == 0

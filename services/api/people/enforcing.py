@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import NOBODY, Actor
 from services.api.bound import OF_PARTICIPANTS, OF_THE_WHOLE
+from services.api.judging import Verdict, bound_to, conceivable, judge
 from services.api.needs import IDENTITY, context_of
 from services.api.people.addresses import caller, let_in
 from services.api.people.recognising import CHALLENGE, Recognised, note_use, recognise
-from services.api.permissions import PERMISSIONS, Rule, Verdict, Where, bound_to, conceivable, judge
+from services.api.permissions import PERMISSIONS, Rule, Where
 from services.api.problems import Problem
 from services.api.settings import ApiSettings
 from services.api.sites import is_theirs

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ldap3
@@ -38,17 +38,39 @@ def authenticate(directory: Ldap, login: str, password: str) -> Vouched | None:
     if not login or not password:
         return None
     with _asking(directory) as connection:
-        entry = _entry(connection, directory, login)
+        entry = _entry(connection, directory, _called(directory, login))
         if entry is None or not _binds(directory, entry["dn"], password):
             return None
         return _vouched(connection, directory, entry, login)
 
 
-def look_up(directory: Ldap, login: str) -> Vouched | None:
-    """The person as they stand in it now, without a password; None when they are there no more. Blocks."""
+def look_up(directory: Ldap, login: str, subject: str) -> Vouched | None:
+    """The person as they stand in it now, without a password; None when they are there no more. Blocks.
+
+    By the login first, which costs a directory least; whoever is called otherwise by now is found by the id.
+    """
     with _asking(directory) as connection:
-        entry = _entry(connection, directory, login)
-        return _vouched(connection, directory, entry, login) if entry else None
+        for words in (_called(directory, login), who_is(directory, subject)):
+            entry = _entry(connection, directory, words)
+            person = _vouched(connection, directory, entry, login) if entry else None
+            if person is not None and person.subject == subject:
+                return person
+    return None
+
+
+def _called(directory: Ldap, login: str) -> str:
+    """A filter that finds whoever signs in so."""
+    return directory.filter.replace(LOGIN, escape_filter_chars(login))
+
+
+def who_is(directory: Ldap, subject: str) -> str:
+    """A filter that finds who has this id, whatever they are called, as far as the settings' own lets them in."""
+    identity = subject.removeprefix(f"{directory.name}:")
+    values = [escape_filter_chars(identity)]
+    with suppress(ValueError):
+        values.append("".join(f"\\{byte:02x}" for byte in bytes.fromhex(identity)))
+    same = "".join(f"({directory.id_attribute}={value})" for value in values)
+    return f"(&{directory.filter.replace(LOGIN, '*')}(|{same}))"
 
 
 @contextmanager
@@ -101,11 +123,10 @@ def _connected(directory: Ldap, who: str | None, password: str | None) -> Iterat
             connection.socket.close()
 
 
-def _entry(connection: Any, directory: Ldap, login: str) -> dict[str, Any] | None:
+def _entry(connection: Any, directory: Ldap, words: str) -> dict[str, Any] | None:
     """The one entry; two are as good as none."""
     wanted = ("login", "name", "mail", "id", "group")
     attributes = [name for each in wanted if (name := getattr(directory, f"{each}_attribute"))]
-    words = directory.filter.replace(LOGIN, escape_filter_chars(login))
     found = _search(connection, directory.base, words, attributes, 2)
     if len(found) > 1:
         log.warning("a login is ambiguous", destination=directory.name)

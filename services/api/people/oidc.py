@@ -4,6 +4,7 @@ that ties it to this sign-in, has been checked (OpenID Connect Core 1.0 §3.1.3.
 import json
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from time import time
@@ -29,6 +30,9 @@ ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 
 LEEWAY: Final = 60
 """Seconds that clocks may differ."""
+
+LATER: Final = (408, 425, 429)
+"""It has not looked at what was asked."""
 
 
 class OidcUnavailable(Exception):
@@ -101,13 +105,39 @@ class Client:
         endpoint = str((await self._configuration())["authorization_endpoint"])
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
-    async def person(self, journey: Journey, code: str, issuer: str | None) -> Vouched:
-        """Who has signed in there; `issuer`: what came back with the code (RFC 9207), if anything did."""
+    async def person(self, journey: Journey, code: str, issuer: str | None) -> tuple[Vouched, str]:
+        """Who has signed in there, and what the provider can be asked again by (empty: nothing).
+
+        `issuer`: what came back with the code (RFC 9207), if anything did.
+        """
         if issuer is not None and issuer != self._provider.issuer:
             raise OidcRefused("the code is another provider's")
-        answer = await self._token(journey, code)
-        claims = await self._claims(str(answer.get("id_token", "")), journey.nonce)
-        return vouched(self._provider, claims | await self._more(claims, str(answer.get("access_token", ""))))
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._callback,
+            "code_verifier": journey.verifier,
+        }
+        answer = await self._token(form)
+        claims = await self._claims(str(answer.get("id_token", "")), {"essential": True, "value": journey.nonce})
+        return vouched(self._provider, await self._all_of(claims, answer)), str(answer.get("refresh_token") or "")
+
+    async def again(self, refresh: str, subject: str) -> tuple[Vouched | None, str]:
+        """What it says now of whoever has signed in, and by what it is asked the next time (§12).
+
+        None: that the person is still there, and nothing of their groups. OidcRefused when it does not vouch any more.
+        """
+        answer = await self._token({"grant_type": "refresh_token", "refresh_token": refresh})
+        said = answer.get("id_token")
+        claims = await self._claims(str(said), {}) if said else {"sub": subject}
+        if claims["sub"] != subject:
+            raise OidcRefused("it speaks of somebody else")
+        known = await self._all_of(claims, answer)
+        silent = not said and self._provider.groups_claim.partition(".")[0] not in known
+        return None if silent else vouched(self._provider, known), str(answer.get("refresh_token") or refresh)
+
+    async def _all_of(self, claims: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        return claims | await self._more(claims, str(answer.get("access_token", "")))
 
     async def _configuration(self) -> dict[str, Any]:
         """Its discovery document (OpenID Connect Discovery 1.0 §4), read once."""
@@ -120,14 +150,8 @@ class Client:
             self._known = found
         return self._known
 
-    async def _token(self, journey: Journey, code: str) -> dict[str, Any]:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._callback,
-            "client_id": self._provider.client_id,
-            "code_verifier": journey.verifier,
-        }
+    async def _token(self, form: dict[str, str]) -> dict[str, Any]:
+        form = {**form, "client_id": self._provider.client_id}
         auth = None
         if self._provider.client_secret_file is not None:
             secret = self._provider.client_secret_file.read_text("utf-8").strip()
@@ -140,13 +164,13 @@ class Client:
                 form["client_secret"] = secret
         return await self._ask("POST", str((await self._configuration())["token_endpoint"]), data=form, auth=auth)
 
-    async def _claims(self, id_token: str, nonce: str) -> dict[str, Any]:
-        keys = KeySet.import_key_set(await self._ask("GET", str((await self._configuration())["jwks_uri"])))  # type: ignore[arg-type]
+    async def _claims(self, id_token: str, nonce: Any) -> dict[str, Any]:
+        keys = _understood(await self._ask("GET", str((await self._configuration())["jwks_uri"])))
         registry = jwt.JWTClaimsRegistry(
             leeway=LEEWAY,
             iss={"essential": True, "value": self._provider.issuer},
             aud={"essential": True, "value": self._provider.client_id},
-            nonce={"essential": True, "value": nonce},
+            nonce=nonce,
             sub={"essential": True},
             exp={"essential": True},
             iat={"essential": True},
@@ -178,11 +202,21 @@ class Client:
             found = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise OidcUnavailable(type(error).__name__) from None
-        if answer.status_code >= 500:
+        if answer.status_code >= 500 or answer.status_code in LATER:
             raise OidcUnavailable(f"HTTP {answer.status_code}")
         if not answer.is_success or not isinstance(found, dict):
             raise OidcRefused(f"HTTP {answer.status_code}")
         return found
+
+
+def _understood(said: dict[str, Any]) -> KeySet:
+    """Its keys; one of a kind or a curve that is not known here is passed over (RFC 7517 §5)."""
+    listed = said.get("keys")
+    keys: list[Any] = []
+    for each in listed if isinstance(listed, list) else ():
+        with suppress(JoseError, ValueError, TypeError, LookupError, AttributeError):
+            keys += KeySet.import_key_set({"keys": [each]}).keys
+    return KeySet(keys)
 
 
 def challenge(verifier: str) -> str:

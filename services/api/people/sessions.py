@@ -13,15 +13,25 @@ from shared.tables import Account, ApiToken, WebSession
 from shared.tables.base import now
 
 
-async def begin(session: AsyncSession, account: Account, settings: ApiSettings) -> tuple[str, WebSession]:
-    """A new one: what the client is to hold, and the row; those that are over are cleared away."""
+async def begin(
+    session: AsyncSession, account: Account, settings: ApiSettings, refresh: bytes | None = None
+) -> tuple[str, WebSession]:
+    """A new one: what the client is to hold, and the row; those that are over are cleared away.
+
+    `refresh`: by what the provider is asked again, sealed. A provider that cannot be is believed for a while only.
+    """
     secret, moment = new_secret(SESSION), now()
+    seconds = settings.session_seconds
+    if account.origin == "oidc" and refresh is None:
+        seconds = min(seconds, settings.provider_seconds)
     row = WebSession(
         digest=digest(secret),
         account=account.login,
         created_at=moment,
         seen_at=moment,
-        expires_at=moment + timedelta(seconds=settings.session_seconds),
+        expires_at=moment + timedelta(seconds=seconds),
+        refresh=refresh,
+        vouched_at=moment,
     )
     session.add(row)
     over = select(WebSession.digest).where(WebSession.expires_at <= moment).with_for_update(skip_locked=True)

@@ -47,10 +47,15 @@ def canonical(login: str) -> str:
     return login.strip().casefold()
 
 
+def failures_of(context: Context, name: str, what: str = "sign-in") -> str:
+    """Under which key failures of a login are counted."""
+    return context.vault.hash(f"{what} account", name)
+
+
 async def count(request: Request, context: Context, what: str, name: str) -> tuple[str, str]:
     """Count an attempt of this name from this address; under which keys. A problem when there were too many."""
     door: Door = request.app.state.door
-    by_account = context.vault.hash(f"{what} account", name)
+    by_account = failures_of(context, name, what)
     by_address = context.vault.hash(f"{what} address", neighbourhood(caller(request, door.settings.proxies)))
     limits = (
         Limit(by_account, door.settings.sign_in_failures),

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.problems import Problem
+from shared.moments import older
 from shared.tables import SignInTally
 from shared.tables.base import now
 
@@ -29,7 +30,7 @@ async def count(session: AsyncSession, limits: Sequence[Limit]) -> None:
     """
     moment = now()
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    over = SignInTally.since <= moment - WINDOW
+    over = older(SignInTally.since, WINDOW, moment)
     rows = [{"key": each.key, "failures": 1, "since": moment} for each in sorted(limits)]
     fresh = insert(SignInTally).values(rows)
     counted = fresh.on_conflict_do_update(
@@ -51,5 +52,5 @@ async def forgive(session: AsyncSession, account: str, others: Sequence[str]) ->
     await session.execute(delete(SignInTally).where(SignInTally.key == account))
     less = update(SignInTally).where(SignInTally.key.in_(others), SignInTally.failures > 0)
     await session.execute(less.values(failures=SignInTally.failures - 1))
-    old = select(SignInTally.key).where(SignInTally.since <= now() - WINDOW).with_for_update(skip_locked=True)
+    old = select(SignInTally.key).where(older(SignInTally.since, WINDOW)).with_for_update(skip_locked=True)
     await session.execute(delete(SignInTally).where(SignInTally.key.in_(old.limit(1000))))

@@ -4,15 +4,18 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import ProjectRole, Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName
+from services.api.people.accounts import get_account
+from services.api.people.actors import actor_of
 from services.api.people.members import grant
 from services.api.problems import Problem, documented
-from services.api.resources.projects import check_open, get_project
+from services.api.projects import check_open, get_project
 from shared.database import lock
 from shared.mail import post
 from shared.registry.life import note
@@ -90,9 +93,8 @@ async def list_access_requests(
     which = [AccessRequest.project == name, *([] if state is None else [AccessRequest.state == state])]
     async with context.database.reading() as session:
         await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(AccessRequest).where(*which)) or 0
         latest = AccessRequest.created_at.desc(), AccessRequest.id
-        rows = await session.scalars(select(AccessRequest).where(*which).order_by(*latest).limit(limit).offset(offset))
+        rows, total = await part(session, AccessRequest, which, latest, limit, offset)
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -101,12 +103,13 @@ DECISION = documented("unknown-project", "unknown-access-request", "unknown-acco
 
 @router.post("/projects/{name}/access-requests/{identity}/grant", summary="Let somebody in", responses=DECISION)
 async def grant_access(context: Ctx, who: Who, name: ProjectName, identity: Identity) -> AccessRequestItem:
-    """In the role that was asked for, beside those that they have."""
+    """In the role that was asked for, beside those that they have, and at no more sites than those bind them to."""
     async with context.database.session() as session:
         row = await _decided(session, name, identity, "granted", who.name)
         had = await session.get(Membership, (row.person, name, "local"))
         roles = {ProjectRole(row.role), *map(ProjectRole, had.roles if had else ())}
-        await grant(session, row.person, name, roles, had.sites if had else (), by=who.name)
+        bound = (await actor_of(session, await get_account(session, row.person))).sites.get(name, ())
+        await grant(session, row.person, name, roles, had.sites if had else bound, by=who.name)
         return _item(row)
 
 
@@ -132,4 +135,4 @@ async def _decided(session: AsyncSession, project: str, identity: str, state: St
 
 
 def _item(row: AccessRequest) -> AccessRequestItem:
-    return AccessRequestItem(**{name: getattr(row, name) for name in AccessRequestItem.model_fields})
+    return AccessRequestItem.model_validate(row, from_attributes=True)

@@ -1,21 +1,20 @@
 """Accounts: who there is, made and changed by administrators; an account is disabled, never removed."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, SecretStr, model_validator
-from sqlalchemy import func, select
+from pydantic import Field, SecretStr
 
 from services.api.actor import SystemRole
-from services.api.answers import Page, Shape, example
+from services.api.answers import Change, Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, tag_of
+from services.api.lists import part
 from services.api.needs import Ctx, Limit, Line, Login, Offset
 from services.api.people.accounts import get_account, keep_an_administrator, replace_password, settle
-from services.api.people.passwords import MOST
 from services.api.people.signing_in import Door
 from services.api.problems import Problem, documented
-from services.api.resources.session import checked
+from services.api.resources.session import Wanted, checked
 from shared.database import insert_new
 from shared.log import logger
 from shared.tables import Account
@@ -25,7 +24,6 @@ router = APIRouter(tags=["people"])
 log = logger("api")
 
 Mail = Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
-Password = Annotated[SecretStr, Field(min_length=1, max_length=MOST)]
 EXAMPLE = {"login": "k.olsen", "name": "Kari Olsen", "mail": "k.olsen@example.org", "system_roles": ["operator"]}
 
 
@@ -37,10 +35,10 @@ class NewAccount(Shape):
     name: Line = ""
     mail: Mail = ""
     system_roles: list[SystemRole] = Field(default=[], max_length=3)
-    password: Password | None = Field(default=None, description="null: none until somebody sets it")
+    password: Wanted | None = Field(default=None, description="null: none until somebody sets it")
 
 
-class AccountChange(Shape):
+class AccountChange(Change):
     """What is to be different; what is not named stays."""
 
     model_config = example(disabled=True)
@@ -48,12 +46,6 @@ class AccountChange(Shape):
     mail: Mail = ""
     system_roles: list[SystemRole] = Field(default=[], max_length=3)
     disabled: bool = Field(default=False, description="cannot sign in; sessions and tokens end")
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("names nothing to change")
-        return self
 
 
 class EditedAccount(Shape):
@@ -70,7 +62,7 @@ class NewPassword(Shape):
     """A password that an administrator gives."""
 
     model_config = example(password="six words nobody else would think of")  # noqa: S106  an example
-    password: Password
+    password: Wanted
 
 
 class AccountItem(Shape):
@@ -105,8 +97,7 @@ async def list_accounts(
     """All of them."""
     where = [] if disabled is None else [Account.disabled == disabled]
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Account).where(*where)) or 0
-        rows = await session.scalars(select(Account).where(*where).order_by(Account.login).limit(limit).offset(offset))
+        rows, total = await part(session, Account, where, [Account.login], limit, offset)
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -145,7 +136,7 @@ async def change_account(context: Ctx, login: Login, wish: AccountChange, edit: 
     async with context.database.session() as session:
         account = await get_account(session, login, edited=True)
         edit.check(_edited(account))
-        for field, value in _stored(wish.model_dump(include=wish.model_fields_set)).items():
+        for field, value in _stored(wish.given()).items():
             setattr(account, field, value)
         await settle(session, account)
         await keep_an_administrator(session)
@@ -186,8 +177,8 @@ def _stored(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _edited(row: Account) -> EditedAccount:
-    return EditedAccount(**{name: getattr(row, name) for name in EditedAccount.model_fields})
+    return EditedAccount.model_validate(row, from_attributes=True)
 
 
 def _item(row: Account) -> AccountItem:
-    return AccountItem(**{name: getattr(row, name) for name in AccountItem.model_fields})
+    return AccountItem.model_validate(row, from_attributes=True)

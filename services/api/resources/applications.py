@@ -1,23 +1,26 @@
 """Applications for projects: who asks agrees to the contract, and an administrator says yes or no."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor, ProjectRole, Who
 from services.api.answers import Page, Shape, example
 from services.api.contract import Terms
 from services.api.features import Features, profile_of
-from services.api.needs import Ctx, Identity, Limit, Line, Offset, ProjectName, Prose
+from services.api.judging import conceivable
+from services.api.lists import part
+from services.api.needs import Ctx, Day, Identity, Limit, Line, Offset, ProjectName, Prose
 from services.api.people.members import grant
-from services.api.permissions import PERMISSIONS, conceivable
+from services.api.permissions import PERMISSIONS
 from services.api.problems import Problem, documented
 from services.api.project_fields import PEOPLE, SHAPE, Approval, BuiltIn, Destinations, ProjectFields, check_together
-from services.api.resources.projects import add_project
+from services.api.projects import add_project
+from services.api.rows import get_row
 from services.api.stored_profiles import current, read, store_next
 from shared.bus import Message
 from shared.crypto import Vault
@@ -57,8 +60,8 @@ class NewApplication(ProjectFields):
     project: ProjectName = Field(description="the name that it shall have")
     agreed: Version = Field(description="of the contract, as it is now")
     approval: Approval = Field(min_length=1, description="number of the ethics committee's (REK)")
-    starts_on: date
-    ends_on: date = Field(description="the first day without an approval")
+    starts_on: Day
+    ends_on: Day = Field(description="the first day without an approval")
     organisation: Line = Field(min_length=1)
     pi_name: Line = Field(min_length=1)
     profile: BuiltIn = "fiona"
@@ -124,9 +127,7 @@ async def show_contract(request: Request) -> ContractItem:
 async def show_agreed_contract(context: Ctx, version: Version) -> ContractItem:
     """As it was."""
     async with context.database.reading() as session:
-        row = await session.get(Contract, version)
-    if row is None:
-        raise Problem("unknown-contract")
+        row = await get_row(session, Contract, version)
     return ContractItem(version=row.version, text=row.text)
 
 
@@ -180,9 +181,8 @@ async def list_applications(
     if state is not None:
         which.append(Application.state == state)
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Application).where(*which)) or 0
         latest = Application.created_at.desc(), Application.id
-        rows = await session.scalars(select(Application).where(*which).order_by(*latest).limit(limit).offset(offset))
+        rows, total = await part(session, Application, which, latest, limit, offset)
         return Page(items=[_item(row, context.vault) for row in rows], total=total)
 
 
@@ -248,9 +248,7 @@ def _decides(who: Actor) -> bool:
 
 
 async def _open_one(session: AsyncSession, identity: str) -> Application:
-    row = await session.get(Application, identity, with_for_update=True)
-    if row is None:
-        raise Problem("unknown-application")
+    row = await get_row(session, Application, identity, locked=True)
     if row.state != "applied":
         raise Problem("already-decided", f"it is {row.state}")
     return row

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import participation, wishes
 from services.api.actor import Actor, Who
 from services.api.answers import Shape, example
+from services.api.judging import sees
 from services.api.needs import Ctx, EventName, Participant, ProjectName, Site, Uid
-from services.api.permissions import sees
 from services.api.problems import Problem, documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from services.api.sight import find_study, within
 from services.api.sites import is_theirs
 from shared.bus import Message
@@ -113,12 +113,8 @@ def given_out(vault: Vault, identity: UUID) -> bool:
             "project-inactive",
             "project-without-destination",
             "invalid-request",
-            "participant-not-allowed",
-            "participant-resembles-patient",
-            "participant-withdrawn",
             "no-auto-id",
-            "other-site",
-            "event-not-allowed",
+            *participation.NOT_ADMITTED,
         ),
     },
 )

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.judging import reviews
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Prose
-from services.api.permissions import reviews
 from services.api.problems import Problem, documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from shared.crypto import Vault
 from shared.tables import AttributeMark, KeptAttribute
 from shared.tables.base import now

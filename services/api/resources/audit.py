@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, Field
-from sqlalchemy import ColumnElement, func, select
+from pydantic import Field
+from sqlalchemy import ColumnElement
 
 from services.api.answers import Page, Shape, example
-from services.api.needs import Ctx, Limit, Offset, Uid
+from services.api.lists import part
+from services.api.needs import Ctx, Limit, Moment, Offset, Uid
 from services.api.problems import documented
 from shared.audit.chain import Damage, Link
 from shared.audit.head import read_head
@@ -19,7 +20,6 @@ from shared.tables import AuditEntry
 
 router = APIRouter(tags=["audit"])
 Outcome = Literal["done", "refused", "failed", "unanswered"]
-Word = Annotated[str | None, Query(max_length=100)]
 
 
 class AuditItem(Shape):
@@ -93,8 +93,8 @@ class Asked:
         project: Annotated[str | None, Query(max_length=20)] = None,
         study: Annotated[Uid | None, Query(description="StudyInstanceUID")] = None,
         participant: Annotated[str | None, Query(max_length=64)] = None,
-        since: Annotated[AwareDatetime | None, Query(description="at or after")] = None,
-        until: Annotated[AwareDatetime | None, Query(description="before")] = None,
+        since: Annotated[Moment | None, Query(description="at or after")] = None,
+        until: Annotated[Moment | None, Query(description="before")] = None,
     ) -> None:
         equal = {
             AuditEntry.actor: actor,
@@ -120,10 +120,7 @@ Wanted = Annotated[Asked, Depends()]
 async def list_audit(context: Ctx, wanted: Wanted, limit: Limit = 100, offset: Offset = 0) -> Page[AuditItem]:
     """What is in the chain: an entry is there about a second after what it tells of."""
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(AuditEntry).where(*wanted.where)) or 0
-        rows = await session.scalars(
-            select(AuditEntry).where(*wanted.where).order_by(AuditEntry.sequence.desc()).limit(limit).offset(offset)
-        )
+        rows, total = await part(session, AuditEntry, wanted.where, [AuditEntry.sequence.desc()], limit, offset)
         return Page(items=[audit_item(row) for row in rows], total=total)
 
 
@@ -160,4 +157,4 @@ def _link(head: str) -> Link:
 
 def audit_item(row: AuditEntry) -> AuditItem:
     """A row as an item."""
-    return AuditItem(**{name: getattr(row, name) for name in AuditItem.model_fields})
+    return AuditItem.model_validate(row, from_attributes=True)

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from services.api.needs import Ctx
 from services.api.resources.audit import AuditItem, Wanted, audit_item
 from shared.service import Context
-from shared.spreadsheet import cell
+from shared.spreadsheet import MARK, cell
 from shared.tables import AuditEntry
 
 router = APIRouter(tags=["audit"])
@@ -24,7 +24,7 @@ COLUMNS: Final = tuple(AuditItem.model_fields)
 
 
 def _heading() -> str:
-    return ",".join(COLUMNS) + "\r\n"
+    return MARK + ",".join(COLUMNS) + "\r\n"
 
 
 def _jsonl(items: Sequence[AuditItem]) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor
 from services.api.answers import Page, Shape, example
+from services.api.lists import from_nearer_end, latest_first
 from services.api.sight import assigned_to_theirs, assigns, in_sight, studies_in_sight
 from shared.crypto import Vault
 from shared.registry.coupling import patient_id_key
@@ -23,8 +24,8 @@ from shared.tables.base import now
 State = Literal["waiting", "assigned", "all"]
 """Waiting: in no project yet. Assigned: in one at least."""
 
-LATEST_FIRST = (Study.first_seen_at.desc(), Study.study_instance_uid.desc())
-"""As an index has it, read backwards."""
+BY_ARRIVAL = (Study.first_seen_at, Study.study_instance_uid)
+"""As an index has it. Lists show the latest first."""
 
 PATIENTS_AT_ONCE = 2000
 
@@ -36,7 +37,9 @@ class StudyAssignment(Shape):
     project: str
     participant: str = Field(description="empty when it was refused")
     event: str
-    reason: str = Field(description="person, coupling <id> or rule <id>")
+    reason: str = Field(
+        description="person, coupling <id>, rule <id>, auto <AE title>, correction <id> or derived from <UID>"
+    )
     refused: str | None = Field(description="why it was not taken; null: it is in force")
     waits_for: str | None = Field(description="the withdrawal that has to be done before it is sent")
     created_at: datetime
@@ -133,12 +136,13 @@ async def page_of_studies(
     """Studies that fit and are in sight, latest first."""
     where = [*where, studies_in_sight(who)]
     total = await session.scalar(select(func.count()).select_from(Study).where(*where)) or 0
-    page = select(Study.study_instance_uid).where(*where).order_by(*LATEST_FIRST).limit(limit).offset(offset)
+    latest = latest_first(BY_ARRIVAL)
+    page = from_nearer_end(select(Study.study_instance_uid).where(*where), latest, total, limit, offset)
     rows = await session.execute(
         select(Study, StudyIdentity)
         .outerjoin(StudyIdentity, StudyIdentity.study_instance_uid == Study.study_instance_uid)
         .where(Study.study_instance_uid.in_(page))
-        .order_by(*LATEST_FIRST)
+        .order_by(*latest)
     )
     found = [(row[0], row[1]) for row in rows]
     part = await _assignments(session, who, [study.study_instance_uid for study, _ in found])

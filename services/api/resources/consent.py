@@ -7,10 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api.actor import Who
 from services.api.needs import Ctx, Participant, ProjectName
 from services.api.problems import Problem, documented
+from services.api.projects import get_project
 from services.api.resources.corrections import CorrectionItem, correction_item
-from services.api.resources.projects import get_project
 from services.api.resources.putting_right import Why
 from shared.bus import Message
+from shared.database import lock
 from shared.events import ParticipantWithdrawn
 from shared.ledger import add
 from shared.registry.participants import withdraw_participant
@@ -29,7 +30,7 @@ router = APIRouter(tags=["corrections"])
 
 
 @router.post(
-    "/projects/{name}/participants/{participant}/withdrawal",
+    "/projects/{name}/participants/{participant:path}/withdrawal",
     summary="Withdraw a participant's consent: everything of them goes",
     status_code=202,
     responses=documented("unknown-project", "unknown-participant", "already-withdrawn", "invalid-request"),
@@ -40,6 +41,7 @@ async def withdraw_consent(
     """No study comes any more, what was sent is taken back, what is here is removed; the withdrawal tells it all."""
     async with context.database.session() as session:
         await get_project(session, name)
+        await lock(session, "coupling", name)  # no list that was checked before names the participant after it
         if await session.get(ParticipantRow, (name, participant)) is None:
             raise Problem("unknown-participant")
         if not await withdraw_participant(session, name, participant):

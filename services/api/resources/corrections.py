@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from sqlalchemy import func, select
 
 from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
+from services.api.judging import manages
+from services.api.lists import part
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
-from services.api.permissions import manages
 from services.api.sight import in_sight
 from shared.crypto import Vault
 from shared.tables import Correction
@@ -69,14 +69,8 @@ async def list_corrections(
     where = [column == value for column, value in wanted.items() if value is not None]
     where.append(in_sight(who, "list_corrections", Correction.project, Correction.participant))
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Correction).where(*where)) or 0
-        rows = await session.scalars(
-            select(Correction)
-            .where(*where)
-            .order_by(Correction.created_at.desc(), Correction.id)
-            .limit(limit)
-            .offset(offset)
-        )
+        latest = Correction.created_at.desc(), Correction.id
+        rows, total = await part(session, Correction, where, latest, limit, offset)
         return Page(items=[correction_item(context.vault, who, row) for row in rows], total=total)
 
 

@@ -9,14 +9,11 @@ from services.api.needs import Ctx
 from services.api.resources.catalogue import assigned
 from shared.tables import (
     Base,
-    Instance,
     InstanceConflict,
     QuarantinedInstance,
     ReviewedInstance,
-    Series,
     Study,
     Transfer,
-    TransferPart,
 )
 
 router = APIRouter(tags=["counts"])
@@ -53,41 +50,32 @@ class Counts(Shape):
 
 @router.get("/counts", summary="The gateway in numbers")
 async def show_counts(context: Ctx) -> Counts:
-    """One consistent view of the catalogue, and the bus as it is."""
-    per_destination = (
-        select(
-            TransferPart.transfer.label("transfer"),
-            func.sum(func.coalesce(TransferPart.delivered, 0)).label("delivered"),
-        )
-        .group_by(TransferPart.transfer, TransferPart.destination)
-        .subquery()
-    )
-    per_transfer = (
-        select(func.min(per_destination.c.delivered).label("delivered")).group_by(per_destination.c.transfer).subquery()
-    )
+    """One view of the database, added up from what each study and transfer says of itself; and the bus as it is."""
     async with context.database.reading() as session:
 
         async def count(table: type[Base]) -> int:
             return await session.scalar(select(func.count()).select_from(table)) or 0
 
+        quarantined = await count(QuarantinedInstance)
+        summed = func.coalesce(func.sum(Study.series_count), 0), func.coalesce(func.sum(Study.instance_count), 0)
+        studies, series, instances = (await session.execute(select(func.count(), *summed).select_from(Study))).one()
+        waiting = await session.scalar(select(func.count()).select_from(Study).where(~assigned())) or 0
         counted = {
-            "instances": await count(Instance),
             "conflicts": await count(InstanceConflict),
-            "studies": await count(Study),
-            "series": await count(Series),
-            "quarantined": (quarantined := await count(QuarantinedInstance)),
+            "quarantined": quarantined,
             "undecided": quarantined - await count(ReviewedInstance),
         }
-        waiting = await session.scalar(select(func.count()).select_from(Study).where(~assigned()))
-        delivered = await session.scalar(select(func.sum(per_transfer.c.delivered)))
-        states = await session.execute(select(Transfer.state, func.count()).group_by(Transfer.state))
-        transfers = {row[0]: row[1] for row in states}
+        by_state = select(Transfer.state, func.count(), func.sum(Transfer.delivered)).group_by(Transfer.state)
+        transfers = [(state, number, delivered) for state, number, delivered in await session.execute(by_state)]
     queues = await context.bus.depths()
     return Counts(
         **counted,
-        waiting=waiting or 0,
-        transfers=transfers,
-        delivered=int(delivered or 0),
+        studies=studies,
+        series=series,
+        instances=instances,
+        waiting=waiting,
+        transfers={state: number for state, number, _ in transfers},
+        delivered=sum(delivered for _, _, delivered in transfers),
         queues=queues,
         dead=len(await context.bus.dead()),
     )

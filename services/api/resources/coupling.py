@@ -7,30 +7,26 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, model_validator
-from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.coupling.checks import LONGEST
+from services.api.coupling.pages import BY_ID, OLDEST_FIRST, by_match, part_of_list
 from services.api.coupling.rows import Flaw, Flaws, Row
-from services.api.coupling.standing import in_force
 from services.api.coupling.upload import Report, Wish, upload
 from services.api.needs import Ctx, EventName, Identity, Limit, Offset, Participant, ProjectName, Setting, Uid
 from services.api.problems import FieldError, Problem, documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from services.api.sites import theirs
 from shared.registry.coupling import portions
+from shared.registry.matching import COUPLING
 from shared.tables import Assignment, CouplingEntry
-from shared.tables.base import now
 
 router = APIRouter(tags=["coupling"])
-REASON = "coupling "
+REASON = f"{COUPLING} "
 """How the router begins the reason of an assignment that an entry has made; its id follows."""
-
-OLDEST_FIRST = (CouplingEntry.created_at, CouplingEntry.id)
-BY_ID = (CouplingEntry.id,)
-"""Of one upload, which are all as old."""
 
 By = Literal["study_instance_uid", "accession_number", "patient_id"]
 Number = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=r"\S")]
@@ -132,14 +128,19 @@ async def list_coupling(
     offset: Offset = 0,
 ) -> Page[EntryItem]:
     """Entries in force, oldest first; those of one upload by id. Whoever is bound to sites sees those of the sites."""
-    wanted = {CouplingEntry.participant: participant, CouplingEntry.event: event, CouplingEntry.upload: upload}
-    where = [CouplingEntry.project == name, in_force(now()), *theirs(who, name, CouplingEntry.participant)]
+    wanted: dict[Any, str | bool | None] = {
+        CouplingEntry.participant: participant,
+        CouplingEntry.event: event,
+        CouplingEntry.upload: upload,
+        CouplingEntry.matched: matched,
+    }
+    where = [CouplingEntry.project == name, *theirs(who, name, CouplingEntry.participant)]
     where += [column == value for column, value in wanted.items() if value is not None]
-    if matched is not None:
-        where.append(has_matched() if matched else ~has_matched())
     async with context.database.reading() as session:
         await get_project(session, name)
-        return await page_of_entries(session, where, limit, offset, OLDEST_FIRST if upload is None else BY_ID)
+        order = OLDEST_FIRST if upload is None else BY_ID
+        rows, total = await part_of_list(session, where, limit, offset, order)
+        return Page(items=await items_of(session, rows), total=total)
 
 
 @router.get(
@@ -149,22 +150,11 @@ async def list_coupling(
 )
 async def count_coupling(context: Ctx, who: Who, name: ProjectName) -> CouplingCounts:
     """What has found its study, and what waits for one."""
-    at = now()
-    mine = and_(CouplingEntry.project == name, *theirs(who, name, CouplingEntry.participant))
+    mine = CouplingEntry.project == name, *theirs(who, name, CouplingEntry.participant)
     async with context.database.reading() as session:
         await get_project(session, name)
-
-        async def count(*where: ColumnElement[bool]) -> int:
-            return await session.scalar(select(func.count()).select_from(CouplingEntry).where(mine, *where)) or 0
-
-        entries = await count(in_force(at))
-        matched = await count(in_force(at), has_matched())
-        return CouplingCounts(
-            entries=entries,
-            matched=matched,
-            waiting=entries - matched,
-            expired=await count() - entries,
-        )
+        valid, expired = await by_match(session, mine)
+    return CouplingCounts(entries=valid.total(), matched=valid[True], waiting=valid[False], expired=expired)
 
 
 @router.post(
@@ -207,21 +197,6 @@ async def remove_coupling(context: Ctx, who: Who, name: ProjectName, identity: I
         removed = await session.execute(delete(CouplingEntry).where(*this).returning(CouplingEntry.id))
         if not removed.all():
             raise Problem("unknown-coupling-entry")
-
-
-def has_matched() -> ColumnElement[bool]:
-    """A study was claimed by the entry."""
-    return exists().where(Assignment.reason == literal(REASON) + CouplingEntry.id)
-
-
-async def page_of_entries(
-    session: AsyncSession, where: Sequence[ColumnElement[bool]], limit: int, offset: int, order: Sequence[Any]
-) -> Page[EntryItem]:
-    """Entries that fit; an index finds the page, and only its rows are read whole."""
-    total = await session.scalar(select(func.count()).select_from(CouplingEntry).where(*where)) or 0
-    page = select(CouplingEntry.id).where(*where).order_by(*order).limit(limit).offset(offset)
-    rows = (await session.scalars(select(CouplingEntry).where(CouplingEntry.id.in_(page)).order_by(*order))).all()
-    return Page(items=await items_of(session, rows), total=total)
 
 
 async def items_of(session: AsyncSession, rows: Sequence[CouplingEntry]) -> list[EntryItem]:

@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, and_, delete, func, select
 
 from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName
 from services.api.problems import Problem, documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from services.api.sites import theirs
 from shared.tables import CouplingEntry, CouplingUpload
 
@@ -62,16 +63,8 @@ async def list_coupling_uploads(
     mine = _theirs(who, name)
     async with context.database.reading() as session:
         await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(CouplingUpload).where(mine)) or 0
-        rows = (
-            await session.scalars(
-                select(CouplingUpload)
-                .where(mine)
-                .order_by(CouplingUpload.created_at.desc(), CouplingUpload.id)
-                .limit(limit)
-                .offset(offset)
-            )
-        ).all()
+        latest = CouplingUpload.created_at.desc(), CouplingUpload.id
+        rows, total = await part(session, CouplingUpload, [mine], latest, limit, offset)
         counted = await session.execute(
             select(CouplingEntry.upload, func.count())
             .where(CouplingEntry.upload.in_([row.id for row in rows]))

@@ -8,20 +8,22 @@ from datetime import datetime
 
 from fastapi import APIRouter
 from pydantic import Field
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, select, tuple_
 from starlette.responses import StreamingResponse
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.coupling.cells import guarded
 from services.api.coupling.columns import COLUMNS, official
+from services.api.coupling.pages import OLDEST_FIRST, part_of_list
 from services.api.coupling.standing import in_force
 from services.api.needs import Ctx, Limit, Offset, ProjectName
 from services.api.problems import documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from services.api.sites import theirs
 from shared.crypto import Vault
 from shared.database import Database
-from shared.spreadsheet import cell
+from shared.spreadsheet import MARK, cell
 from shared.tables import CouplingEntry
 from shared.tables.base import now
 
@@ -62,13 +64,10 @@ async def show_coupling_identities(
     context: Ctx, who: Who, name: ProjectName, limit: Limit = 100, offset: Offset = 0
 ) -> Page[IdentityItem]:
     """Entries in force, oldest first; whoever is bound to sites sees those of the sites."""
-    mine = CouplingEntry.project == name, in_force(now()), *theirs(who, name, CouplingEntry.participant)
-    order = CouplingEntry.created_at, CouplingEntry.id
+    mine = CouplingEntry.project == name, *theirs(who, name, CouplingEntry.participant)
     async with context.database.reading() as session:
         await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(CouplingEntry).where(*mine)) or 0
-        page = select(CouplingEntry.id).where(*mine).order_by(*order).limit(limit).offset(offset)
-        rows = (await session.scalars(select(CouplingEntry).where(CouplingEntry.id.in_(page)).order_by(*order))).all()
+        rows, total = await part_of_list(session, mine, limit, offset)
     return Page(items=await asyncio.to_thread(_opened, context.vault, rows), total=total)
 
 
@@ -98,9 +97,9 @@ async def export_coupling(context: Ctx, who: Who, name: ProjectName) -> Streamin
 
 async def _file(database: Database, vault: Vault, project: str, entries: Select[CouplingEntry]) -> AsyncIterator[str]:
     """Some rows at a time, each in a short view of the database."""
-    yield "\ufeff" + _lines([[official(field) for field in COLUMNS]])
-    key = tuple_(CouplingEntry.created_at, CouplingEntry.id)
-    rows = entries.order_by(CouplingEntry.created_at, CouplingEntry.id).limit(AT_ONCE)
+    yield MARK + _lines([[official(field) for field in COLUMNS]])
+    key = tuple_(*OLDEST_FIRST)
+    rows = entries.order_by(*OLDEST_FIRST).limit(AT_ONCE)
     step = rows
     while True:
         async with database.reading() as session:
@@ -113,8 +112,7 @@ async def _file(database: Database, vault: Vault, project: str, entries: Select[
 
 
 def _cell(item: IdentityItem, project: str, field: str) -> str:
-    value = project if field == "project" else getattr(item, field) or ""
-    return cell(value)
+    return cell(guarded(project if field == "project" else getattr(item, field) or ""))
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:

@@ -16,8 +16,8 @@ from services.api.coupling.rows import SHOWN, Flaw
 from services.api.coupling.upload import Report, Wish, upload
 from services.api.needs import Ctx, ProjectName, Setting
 from services.api.problems import FieldError, Problem, documented
+from services.api.projects import get_project
 from services.api.resources.coupling import ExpiresDays
-from services.api.resources.projects import get_project
 
 router = APIRouter(tags=["coupling"])
 

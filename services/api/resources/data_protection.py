@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from services.api.data_protection import ProjectReport, report
 from services.api.needs import Ctx, ProjectName
 from services.api.problems import documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 
 router = APIRouter(tags=["projects"])
 
@@ -18,4 +18,4 @@ router = APIRouter(tags=["projects"])
 async def report_project(context: Ctx, name: ProjectName) -> ProjectReport:
     """One consistent view. Of patients it has pseudonyms and counts; names only of those who work here."""
     async with context.database.reading() as session:
-        return await report(session, await get_project(session, name))
+        return await report(session, context.store, await get_project(session, name))

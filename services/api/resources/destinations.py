@@ -6,13 +6,15 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field, ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
+from services.api.lists import part
 from services.api.needs import Ctx, Limit, Name, Offset
 from services.api.problems import Problem, documented, field_errors, invalid
+from services.api.rows import get_row
 from shared.database import insert_new
 from shared.destinations import DestinationConfig, parse_destination
 from shared.destinations.echo import EchoFailed, echo
@@ -78,8 +80,7 @@ def checked(kind: str, config: dict[str, Any]) -> DestinationConfig:
 async def list_destinations(context: Ctx, limit: Limit = 100, offset: Offset = 0) -> Page[DestinationItem]:
     """All of them."""
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Destination)) or 0
-        rows = await session.scalars(select(Destination).order_by(Destination.name).limit(limit).offset(offset))
+        rows, total = await part(session, Destination, (), [Destination.name], limit, offset)
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -104,9 +105,7 @@ async def make_destination(context: Ctx, wish: NewDestination, response: Respons
 async def show_destination(context: Ctx, name: Name, shown: Shown) -> DestinationItem:
     """The same as in the list."""
     async with context.database.reading() as session:
-        row = await session.get(Destination, name)
-    if row is None:
-        raise Problem("unknown-destination")
+        row = await get_row(session, Destination, name)
     return shown(_item(row))
 
 
@@ -159,9 +158,7 @@ async def remove_destination(context: Ctx, name: Name, edit: Edit) -> None:
 async def echo_destination(context: Ctx, name: Name) -> Echo:
     """C-ECHO, a QIDO-RS for one study, or a file written and removed."""
     async with context.database.reading() as session:
-        row = await session.get(Destination, name)
-    if row is None:
-        raise Problem("unknown-destination")
+        row = await get_row(session, Destination, name)
     began = perf_counter()
     try:
         await echo(name, _impatient(parse_destination(row.kind, row.config)), context.store.root)
@@ -172,9 +169,7 @@ async def echo_destination(context: Ctx, name: Name) -> Echo:
 
 
 async def _edited(session: AsyncSession, name: str, edit: Edit) -> Destination:
-    row = await session.get(Destination, name, with_for_update=True)
-    if row is None:
-        raise Problem("unknown-destination")
+    row = await get_row(session, Destination, name, locked=True)
     edit.check(_item(row))
     return row
 

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, ProjectName
 from services.api.problems import documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from shared.escrow import LEAST, seal
 from shared.log import logger
 

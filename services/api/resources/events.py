@@ -8,7 +8,7 @@ from pydantic import Field
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Limit, Offset, ProjectName
 from services.api.problems import documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 
 router = APIRouter(tags=["projects"])
 

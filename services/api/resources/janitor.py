@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Identity, Limit, Offset
 from services.api.problems import Problem, documented
 from shared.retention.orders import last_word
@@ -167,9 +168,8 @@ async def list_janitor_runs(
     """Reports, sweeps and examinations."""
     which = [] if kind is None else [JanitorRun.kind == kind]
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(JanitorRun).where(*which)) or 0
         latest = JanitorRun.started_at.desc(), JanitorRun.id
-        rows = await session.scalars(select(JanitorRun).where(*which).order_by(*latest).limit(limit).offset(offset))
+        rows, total = await part(session, JanitorRun, which, latest, limit, offset)
         return Page(items=[await _run(session, row) for row in rows], total=total)
 
 
@@ -204,10 +204,9 @@ async def list_janitor_lines(
     async with context.database.reading() as session:
         run = await _found(session, identity)
         mine = [JanitorLine.run == run.id, *([] if state is None else [JanitorLine.state == state])]
-        total = await session.scalar(select(func.count()).select_from(JanitorLine).where(*mine)) or 0
         order = JanitorLine.kind, JanitorLine.subject
-        rows = await session.scalars(select(JanitorLine).where(*mine).order_by(*order).limit(limit).offset(offset))
-        items = [LineItem(**{name: getattr(row, name) for name in LineItem.model_fields}) for row in rows]
+        rows, total = await part(session, JanitorLine, mine, order, limit, offset)
+        items = [LineItem.model_validate(row, from_attributes=True) for row in rows]
     return Page(items=items, total=total)
 
 
@@ -219,10 +218,9 @@ async def list_janitor_findings(
     async with context.database.reading() as session:
         run = await _found(session, identity)
         mine = JanitorFinding.run == run.id
-        total = await session.scalar(select(func.count()).select_from(JanitorFinding).where(mine)) or 0
         order = JanitorFinding.sort, JanitorFinding.subject
-        rows = await session.scalars(select(JanitorFinding).where(mine).order_by(*order).limit(limit).offset(offset))
-        items = [FindingItem(**{name: getattr(row, name) for name in FindingItem.model_fields}) for row in rows]
+        rows, total = await part(session, JanitorFinding, [mine], order, limit, offset)
+        items = [FindingItem.model_validate(row, from_attributes=True) for row in rows]
     return Page(items=items, total=total)
 
 

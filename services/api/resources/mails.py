@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Identity, Limit, Offset
 from services.api.problems import Problem, documented
+from services.api.rows import get_row
 from shared.tables import Mail
 from shared.tables.base import now
 
@@ -41,9 +42,8 @@ async def list_mails(
     """Nothing of what they say, or to whom."""
     which = [] if state is None else [Mail.state == state]
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Mail).where(*which)) or 0
         latest = Mail.created_at.desc(), Mail.id
-        rows = await session.scalars(select(Mail).where(*which).order_by(*latest).limit(limit).offset(offset))
+        rows, total = await part(session, Mail, which, latest, limit, offset)
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -71,13 +71,11 @@ async def drop_mail(context: Ctx, identity: Identity) -> None:
 
 
 async def _unsent(session: AsyncSession, identity: str) -> Mail:
-    row = await session.get(Mail, identity, with_for_update=True)
-    if row is None:
-        raise Problem("unknown-mail")
+    row = await get_row(session, Mail, identity, locked=True)
     if row.state == "sent":
         raise Problem("mail-sent")
     return row
 
 
 def _item(row: Mail) -> MailItem:
-    return MailItem(**{name: getattr(row, name) for name in MailItem.model_fields})
+    return MailItem.model_validate(row, from_attributes=True)

@@ -11,7 +11,7 @@ from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Limit, Login, Offset, ProjectName, Site
 from services.api.people.members import grant, withdraw
 from services.api.problems import documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from shared.log import logger
 from shared.service import Context
 from shared.tables import Account, Membership

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from sqlalchemy import case, func, select
+from sqlalchemy import case
 
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Limit, Offset
 from shared.tables import Heartbeat, MonitorCheck
 
@@ -64,8 +65,7 @@ async def list_checks(
     rank = case({"failing": 0, "warning": 1}, value=MonitorCheck.state, else_=2)
     order = rank, MonitorCheck.name, MonitorCheck.subject
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(MonitorCheck).where(*which)) or 0
-        rows = await session.scalars(select(MonitorCheck).where(*which).order_by(*order).limit(limit).offset(offset))
+        rows, total = await part(session, MonitorCheck, which, order, limit, offset)
         return Page(items=[_check(row) for row in rows], total=total)
 
 
@@ -73,9 +73,8 @@ async def list_checks(
 async def list_heartbeats(context: Ctx, limit: Limit = 100, offset: Offset = 0) -> Page[HeartbeatItem]:
     """Of the last month."""
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Heartbeat)) or 0
         latest = Heartbeat.sent_at.desc(), Heartbeat.id
-        rows = await session.scalars(select(Heartbeat).order_by(*latest).limit(limit).offset(offset))
+        rows, total = await part(session, Heartbeat, (), latest, limit, offset)
         return Page(items=[_heartbeat(row) for row in rows], total=total)
 
 

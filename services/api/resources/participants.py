@@ -10,10 +10,12 @@ from sqlalchemy import Row, Select, func, select
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import from_nearer_end
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Site
 from services.api.needs import Participant as Name
+from services.api.participation import check_name
 from services.api.problems import Problem, documented
-from services.api.resources.projects import check_name, get_project
+from services.api.projects import get_project
 from services.api.sites import site_for, visible
 from shared.registry.made_up import NoAutoId, next_participant
 from shared.registry.participants import ensure_participant
@@ -72,12 +74,14 @@ async def list_participants(
     async with context.database.reading() as session:
         await get_project(session, name)
         total = await session.scalar(select(func.count()).select_from(Participant).where(*mine)) or 0
-        page = _with_studies().where(*mine).order_by(Participant.name).limit(limit).offset(offset)
-        return Page(items=[_item(row) for row in await session.execute(page)], total=total)
+        names = from_nearer_end(select(Participant.name).where(*mine), [Participant.name], total, limit, offset)
+        page = Participant.project == name, Participant.name.in_(names)
+        rows = await session.execute(_with_studies().where(*page).order_by(Participant.name))
+        return Page(items=[_item(row) for row in rows], total=total)
 
 
 @router.get(
-    "/projects/{name}/participants/{participant}",
+    "/projects/{name}/participants/{participant:path}",
     summary="One participant",
     responses=documented("unknown-project", "unknown-participant"),
 )

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from deidentification.profiles import BUILT_IN, Profile, ProfileError, digest, read_profile, warnings, write_profile
 from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
+from services.api.judging import sees
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
-from services.api.permissions import sees
 from services.api.problems import Problem, documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
+from services.api.rows import get_row
 from services.api.sight import within
 from services.api.stored_profiles import built_in, current, read
 from services.api.told import Change, Told, changes, told
@@ -187,9 +188,7 @@ async def chosen(session: AsyncSession, who: Actor, which: Which, place: str) ->
         raise Problem("unknown-project")
     if which.version is None:
         return read((await current(session, project)).content, place)
-    row = await session.get(ProjectProfile, (project.name, which.version))
-    if row is None:
-        raise Problem("unknown-profile")
+    row = await get_row(session, ProjectProfile, (project.name, which.version))
     return read(row.content, place)
 
 

@@ -11,9 +11,11 @@ from starlette.responses import FileResponse
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName
 from services.api.problems import Problem, documented
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
+from services.api.rows import get_row
 from shared.bus import Message
 from shared.database import lock
 from shared.events import ProjectConfirmed
@@ -32,7 +34,7 @@ class ExportItem(Shape):
     model_config = example(
         id="7a0c9d0e-7a55-4d0a-8d3f-3a1d54f0d0aa", project="ABCD-study", final=True, state="ready", sha256=DIGEST,
         size=73400320, instances=140, missing=0, asked_by="", confirmed_by="", confirmed_at=None,
-        made_at="2031-12-31T06:12:00Z", created_at="2031-12-31T06:10:00Z",
+        made_at="2031-12-31T06:12:00Z", created_at="2031-12-31T06:10:00Z", why=None,
     )  # fmt: skip
     id: str
     project: str
@@ -47,6 +49,7 @@ class ExportItem(Shape):
     confirmed_at: datetime | None
     made_at: datetime | None
     created_at: datetime
+    why: str | None = Field(default=None, description="why the file is gone: a copy of it should not be used, either")
 
 
 class Confirmation(Shape):
@@ -82,10 +85,10 @@ async def list_exports(context: Ctx, name: ProjectName, limit: Limit = 100, offs
     mine = ProjectExport.project == name
     async with context.database.reading() as session:
         await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(ProjectExport).where(mine)) or 0
         latest = ProjectExport.created_at.desc(), ProjectExport.id
-        rows = await session.scalars(select(ProjectExport).where(mine).order_by(*latest).limit(limit).offset(offset))
-        return Page(items=[_item(row) for row in rows], total=total)
+        rows, total = await part(session, ProjectExport, [mine], latest, limit, offset)
+        gone = await life.why_gone(session, name, [row.id for row in rows])
+        return Page(items=[_item(row, gone.get(row.id)) for row in rows], total=total)
 
 
 @router.post(
@@ -117,7 +120,8 @@ async def ask_for_export(context: Ctx, who: Who, name: ProjectName, response: Re
 async def show_export(context: Ctx, name: ProjectName, identity: Identity) -> ExportItem:
     """How far it is."""
     async with context.database.reading() as session:
-        return _item(await _export(session, name, identity))
+        row = await _export(session, name, identity)
+        return _item(row, await _why(session, row))
 
 
 @router.get(
@@ -136,9 +140,10 @@ async def download_export(context: Ctx, name: ProjectName, identity: Identity) -
     """Ranges are answered, so that an interrupted download can go on."""
     async with context.database.reading() as session:
         row = await _export(session, name, identity)
+        why = await _why(session, row)
     path = context.store / row.path
-    if row.state not in ("ready", "confirmed") or not path.is_file():
-        raise Problem("export-not-there", f"it is {row.state}")
+    if why or row.state not in ("ready", "confirmed") or not path.is_file():
+        raise _not_there(row, why)
     return FileResponse(path, media_type="application/zip", filename=f"{name}-{row.created_at:%Y%m%d}.zip")
 
 
@@ -153,11 +158,12 @@ async def confirm_export(
     """After the last export of an archived project its data are deleted or anonymised: nothing brings them back."""
     async with context.database.session() as session:
         project = await session.get(Project, name, with_for_update=True)
-        row = await _export(session, name, identity)
+        row = await _export(session, name, identity, edited=True)
+        why = await _why(session, row)
         if row.state == "confirmed":
-            return _item(row)
+            return _item(row, why)
         if row.state != "ready":
-            raise Problem("export-not-there", f"it is {row.state}")
+            raise _not_there(row, why)
         if row.sha256 != wish.sha256:
             raise Problem("other-file")
         row.state, row.confirmed_by, row.confirmed_at = "confirmed", who.name, now()
@@ -180,10 +186,9 @@ async def list_leftovers(context: Ctx, name: ProjectName, limit: Limit = 100, of
     mine = ProjectLeftover.project == name
     async with context.database.reading() as session:
         await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(ProjectLeftover).where(mine)) or 0
         order = ProjectLeftover.destination, ProjectLeftover.study_instance_uid
-        rows = await session.scalars(select(ProjectLeftover).where(mine).order_by(*order).limit(limit).offset(offset))
-        items = [LeftoverItem(**{field: getattr(row, field) for field in LeftoverItem.model_fields}) for row in rows]
+        rows, total = await part(session, ProjectLeftover, [mine], order, limit, offset)
+        items = [LeftoverItem.model_validate(row, from_attributes=True) for row in rows]
     return Page(items=items, total=total)
 
 
@@ -197,12 +202,10 @@ async def removed_by_hand(context: Ctx, who: Who, name: ProjectName, wish: Remov
     key = name, wish.destination, wish.study_instance_uid
     async with context.database.session() as session:
         await get_project(session, name)
-        row = await session.get(ProjectLeftover, key, with_for_update=True)
-        if row is None:
-            raise Problem("unknown-leftover")
+        row = await get_row(session, ProjectLeftover, key, locked=True)
         if row.done_at is None:
             row.done_by, row.done_at = who.name, now()
-        return LeftoverItem(**{field: getattr(row, field) for field in LeftoverItem.model_fields})
+        return LeftoverItem.model_validate(row, from_attributes=True)
 
 
 def ends_with(project: Project, export: ProjectExport) -> bool:
@@ -211,13 +214,23 @@ def ends_with(project: Project, export: ProjectExport) -> bool:
     return archived and export.final and export.created_at >= (project.archived_at or export.created_at)
 
 
-async def _export(session: AsyncSession, project: str, identity: str) -> ProjectExport:
-    row = await session.get(ProjectExport, identity, with_for_update=True)
+async def _export(session: AsyncSession, project: str, identity: str, edited: bool = False) -> ProjectExport:
+    """`edited`: nobody else changes it meanwhile, which whoever only reads cannot ask for."""
+    row = await session.get(ProjectExport, identity, with_for_update=edited)
     if row is None or row.project != project:
         await get_project(session, project)
         raise Problem("unknown-export")
     return row
 
 
-def _item(row: ProjectExport) -> ExportItem:
-    return ExportItem(**{name: getattr(row, name) for name in ExportItem.model_fields})
+async def _why(session: AsyncSession, row: ProjectExport) -> str | None:
+    """Why the file is gone; None: it is not, or nobody has said."""
+    return (await life.why_gone(session, row.project, [row.id])).get(row.id)
+
+
+def _not_there(row: ProjectExport, why: str | None) -> Problem:
+    return Problem("export-not-there", f"it is gone: {why}" if why else f"it is {row.state}")
+
+
+def _item(row: ProjectExport, why: str | None = None) -> ExportItem:
+    return ExportItem.model_validate(row, from_attributes=True).model_copy(update={"why": why})

@@ -1,6 +1,6 @@
 """The life of a project: production, archive, a longer approval; and every step it has gone."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import EDITED, Edit
-from services.api.needs import Ctx, Limit, Offset, ProjectName, Prose
+from services.api.lists import part
+from services.api.needs import Ctx, Day, Limit, Offset, ProjectName, Prose
 from services.api.problems import FieldError, Problem, documented, invalid
 from services.api.project_fields import Approval
-from services.api.resources.projects import ProjectItem, edited_project, get_project, project_item
+from services.api.projects import get_project
+from services.api.resources.projects import ProjectItem, edited_project, project_item
 from shared.bus import Message
 from shared.events import Event
 from shared.ledger import add
@@ -31,7 +33,7 @@ class Extension(Shape):
     """A longer approval."""
 
     model_config = example(ends_on="2032-12-31", approval="2026/1234-2")
-    ends_on: date = Field(description="the first day without an approval")
+    ends_on: Day = Field(description="the first day without an approval")
     approval: Approval = Field(default="", description="its number, when it is another one")
 
 
@@ -120,17 +122,14 @@ async def list_steps(context: Ctx, name: ProjectName, limit: Limit = 100, offset
     """From the application to the end, latest first, and what is being done now."""
     mine = ProjectStep.project == name
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(ProjectStep).where(mine)) or 0
+        rows, total = await part(session, ProjectStep, [mine], [ProjectStep.id.desc()], limit, offset)
         if not total:
             await get_project(session, name)
-        rows = await session.scalars(
-            select(ProjectStep).where(mine).order_by(ProjectStep.id.desc()).limit(limit).offset(offset)
-        )
         works = await session.scalars(
             select(ProjectWork).where(ProjectWork.project == name).order_by(ProjectWork.created_at.desc())
         )
-        return Steps(items=[_fields(StepItem, row) for row in rows], total=total, work=[
-            _fields(WorkItem, each) for each in works
+        return Steps(items=[StepItem.model_validate(row, from_attributes=True) for row in rows], total=total, work=[
+            WorkItem.model_validate(each, from_attributes=True) for each in works
         ])  # fmt: skip
 
 
@@ -146,7 +145,3 @@ async def _move(session: AsyncSession, project: Project, state: str, part: str, 
 async def _ends(session: AsyncSession, name: str) -> bool:
     going = ProjectWork.project == name, ProjectWork.kind.in_(ENDING), ProjectWork.state == "waiting"
     return bool(await session.scalar(select(func.count()).select_from(ProjectWork).where(*going)))
-
-
-def _fields(model: Any, row: Any) -> Any:
-    return model(**{name: getattr(row, name) for name in model.model_fields})

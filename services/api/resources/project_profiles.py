@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from pydantic import Field
-from sqlalchemy import func, select
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
 from services.api.etags import SHOWN, Edit, Shown
+from services.api.lists import part
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Prose
-from services.api.problems import Problem, documented
+from services.api.problems import documented
+from services.api.projects import get_project
 from services.api.resources.profiles import DETAIL, Fault, Yaml, checked
-from services.api.resources.projects import get_project
+from services.api.rows import get_row
 from services.api.stored_profiles import Stored, current, store_next, stored
 from shared.log import logger
 from shared.tables import ProjectProfile
@@ -107,11 +108,8 @@ async def list_versions(context: Ctx, name: ProjectName, limit: Limit = 100, off
     mine = ProjectProfile.project == name
     async with context.database.reading() as session:
         await get_project(session, name)
-        total = await session.scalar(select(func.count()).select_from(ProjectProfile).where(mine)) or 0
-        rows = await session.scalars(
-            select(ProjectProfile).where(mine).order_by(ProjectProfile.version.desc()).limit(limit).offset(offset)
-        )
-        items = [VersionItem(**{field: getattr(row, field) for field in VersionItem.model_fields}) for row in rows]
+        rows, total = await part(session, ProjectProfile, [mine], [ProjectProfile.version.desc()], limit, offset)
+        items = [VersionItem.model_validate(row, from_attributes=True) for row in rows]
     return Page(items=items, total=total)
 
 
@@ -126,9 +124,7 @@ async def show_version(
     """As it was stored."""
     async with context.database.reading() as session:
         await get_project(session, name)
-        row = await session.get(ProjectProfile, (name, version))
-    if row is None:
-        raise Problem("unknown-profile")
+        row = await get_row(session, ProjectProfile, (name, version))
     return version_detail(stored(row))
 
 

@@ -1,22 +1,22 @@
-"""Projects: who may be in one, where its studies go; its key is made here and leaves encrypted only."""
+"""Projects: who may be in one, where its studies go, and what is in it; made and changed by people."""
 
-import secrets
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import Field, model_validator
+from pydantic import Field
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import ProjectRole, Who
-from services.api.answers import Page, Shape, example
+from services.api.answers import Change, Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
-from services.api.needs import AeTitle, Ctx, Limit, Offset, ProjectName
+from services.api.judging import bound_to
+from services.api.lists import part
+from services.api.needs import AeTitle, Ctx, Day, Limit, Offset, ProjectName
 from services.api.people.members import grant
-from services.api.permissions import PERMISSIONS, bound_to
-from services.api.problems import FieldError, Problem, documented, invalid
+from services.api.permissions import PERMISSIONS
+from services.api.problems import Problem, documented
 from services.api.project_fields import (
     PEOPLE,
     SHAPE,
@@ -25,30 +25,21 @@ from services.api.project_fields import (
     Destinations,
     ProjectFields,
     Storage,
+    check_auto_ids,
     check_together,
 )
+from services.api.projects import add_project, check_destinations, check_open, get_project
+from services.api.rows import get_row
 from services.api.sight import in_sight
 from services.api.sites import of_sites
 from shared.bus import Message
-from shared.crypto import Vault
-from shared.database import insert_new
 from shared.events import ProjectMoved
 from shared.ledger import add
-from shared.registry.auto_ids import parse
-from shared.registry.auto_ids import problem as auto_id_problem
-from shared.registry.expressions import fits
 from shared.registry.life import note
-from shared.registry.projects import OPEN, open_for_transfers, today
-from shared.registry.resemblance import Person, resemblance
-from shared.registry.spelling import explained
-from shared.tables import Assignment, Destination, Participant, Project, ProjectProfile, Transfer
-from shared.tables.base import now
+from shared.registry.projects import open_for_transfers, today
+from shared.tables import Assignment, Participant, Project, ProjectProfile, Transfer
 
 router = APIRouter(tags=["projects"])
-KEY_BYTES = 32
-NOBODY = Person()
-"""Of whom nothing is known."""
-
 
 AutoIds = Annotated[
     str,
@@ -83,13 +74,13 @@ class NewProject(ProjectFields, Storage):
     auto_id_pattern: AutoIds = ""
     auto_id_aet: AeTitle | None = AUTO_ID_AET
     approval: Approval = ""
-    starts_on: date | None = None
-    ends_on: date | None = Field(default=None, description="the first day without an approval")
+    starts_on: Day | None = None
+    ends_on: Day | None = Field(default=None, description="the first day without an approval")
     destinations: Destinations = Field(default=[])
     profile: BuiltIn = Field(default="basic", description="a built-in one, until the project has one of its own")
 
 
-class ProjectChange(ProjectFields, Storage):
+class ProjectChange(Change, ProjectFields, Storage):
     """What is to be different in a project; what is not named stays."""
 
     model_config = example(description="A brain cohort, phase 2", active=True, events=["baseline", "year1", "year2"])
@@ -98,16 +89,6 @@ class ProjectChange(ProjectFields, Storage):
     destinations: Destinations = Field(default=[])
     profile: BuiltIn = Field(default="basic", description="for a project that has none of its own")
     active: bool = Field(default=True, description="an inactive one takes no studies and lets nothing out of review")
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("names nothing to change")
-        return self
-
-    def given(self) -> dict[str, Any]:
-        """What was named."""
-        return self.model_dump(include=self.model_fields_set)
 
 
 class ProjectItem(Shape):
@@ -164,57 +145,11 @@ class ProjectDetail(ProjectItem):
     transfers: dict[str, int] = Field(description="by state")
 
 
-async def get_project(session: AsyncSession, name: str) -> Project:
-    """The project; a problem when there is none."""
-    project = await session.get(Project, name)
-    if project is None:
-        raise Problem("unknown-project")
-    return project
-
-
 async def edited_project(session: AsyncSession, name: str, edit: Edit) -> Project:
     """The project, locked, as whoever changes it has seen it; a problem when there is none, or it is another by now."""
-    project = await session.get(Project, name, with_for_update=True)
-    if project is None:
-        raise Problem("unknown-project")
+    project = await get_row(session, Project, name, locked=True)
     edit.check(project_item(project))
     return project
-
-
-def check_open(project: Project) -> None:
-    """A problem when nothing in the project may be changed any more."""
-    if project.state not in OPEN:
-        raise Problem("project-closed", f"the project is {project.state}")
-
-
-async def add_project(session: AsyncSession, vault: Vault, values: Mapping[str, Any]) -> Project:
-    """A new project with a key of its own; a problem when the name is taken or a destination is not there."""
-    await _check_destinations(session, values["destinations"])
-    own = {"encrypted_key": vault.encrypt(secrets.token_bytes(KEY_BYTES)), "active": True, "created_at": now()}
-    if not await insert_new(session, Project, [{**values, **own}]):
-        raise Problem("project-exists")
-    return await session.get_one(Project, values["name"])
-
-
-def check_participation(project: Project, participant: str, event: str, person: Person = NOBODY) -> None:
-    """A problem unless the project takes such a participant at such an event, and it does not say who the person is."""
-    check_name(project, participant, person)
-    check_event(project, event)
-
-
-def check_name(project: Project, participant: str, person: Person = NOBODY) -> None:
-    """A problem unless a participant of the project may be called so."""
-    if not fits(project.participant_pattern, participant):
-        raise Problem("participant-not-allowed", explained(project.participant_pattern, project.participant_example))
-    if (what := resemblance(participant, person, project)) is not None:
-        raise Problem("participant-resembles-patient", f"it resembles the patient's {what}")
-
-
-def check_event(project: Project, event: str) -> None:
-    """A problem unless the project has the event, and images are assigned to it."""
-    taken = [each for each in project.events if each not in project.events_without_images]
-    if project.events and event not in taken:
-        raise Problem("event-not-allowed", f"there are: {', '.join(taken)}")
 
 
 @router.get("/projects", summary="Projects by name")
@@ -222,8 +157,7 @@ async def list_projects(context: Ctx, who: Who, limit: Limit = 100, offset: Offs
     """Those that one has a part in, active or not; whoever runs the gateway sees all."""
     mine = in_sight(who, "list_projects", Project.name)
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Project).where(mine)) or 0
-        rows = await session.scalars(select(Project).where(mine).order_by(Project.name).limit(limit).offset(offset))
+        rows, total = await part(session, Project, [mine], [Project.name], limit, offset)
         return Page(items=[project_item(row) for row in rows], total=total)
 
 
@@ -237,7 +171,7 @@ async def make_project(context: Ctx, who: Who, wish: NewProject, response: Respo
     """Its key, from which its pseudonyms follow, is made now and never again. Whoever makes it owns it."""
     values = wish.model_dump()
     check_together(values)
-    _check_auto_ids(wish.name, wish.participant_pattern, wish.auto_id_pattern, wish.auto_id_aet)
+    check_auto_ids(wish.name, wish.participant_pattern, wish.auto_id_pattern, wish.auto_id_aet)
     async with context.database.session() as session:
         project = await add_project(session, context.vault, values | {"state": "production"})
         await grant(session, who.name, wish.name, [ProjectRole.OWNER], by=who.name)
@@ -258,7 +192,7 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, e
         project = await edited_project(session, name, edit)
         check_open(project)
         if "destinations" in wish.model_fields_set:
-            await _check_destinations(session, wish.destinations)
+            await check_destinations(session, wish.destinations)
         if "profile" in wish.model_fields_set:
             own = select(func.count()).where(ProjectProfile.project == name)
             if await session.scalar(own):
@@ -270,7 +204,7 @@ async def change_project(context: Ctx, name: ProjectName, wish: ProjectChange, e
             moved = ProjectMoved(project=name, before=project.state, after=project.state)
             await add(session, [Message.of(moved)])
         if wish.model_fields_set & {"participant_pattern", "auto_id_pattern", "auto_id_aet"}:
-            _check_auto_ids(name, project.participant_pattern, project.auto_id_pattern, project.auto_id_aet)
+            check_auto_ids(name, project.participant_pattern, project.auto_id_pattern, project.auto_id_aet)
         check_together(vars(project))
         item = project_item(project)
     context.relay.wake()
@@ -307,32 +241,6 @@ async def show_project(context: Ctx, who: Who, name: ProjectName, shown: Shown) 
         return shown(detail, edited=item)
 
 
-def _check_auto_ids(name: str, participant_pattern: str, pattern: str, aet: str | None) -> None:
-    """A problem when the project would make up participants that it does not take, or is to and cannot."""
-    if pattern and (why := auto_id_problem(pattern, name, participant_pattern)) is not None:
-        raise invalid(FieldError(loc=["body", "auto_id_pattern"], msg=why, type="not_usable"))
-    if aet is not None and not pattern:
-        raise invalid(FieldError(loc=["body", "auto_id_aet"], msg="needs auto_id_pattern", type="not_usable"))
-    if aet is not None and parse(pattern).needs_site:
-        msg = (
-            "nobody says the site of what is sent to an AE title, and auto_id_pattern names it: make a rule with a site"
-        )
-        raise invalid(FieldError(loc=["body", "auto_id_aet"], msg=msg, type="not_usable"))
-
-
-async def _check_destinations(session: AsyncSession, names: list[str]) -> None:
-    """A problem that says where, when one is not there; those that are cannot go before the transaction ends."""
-    named = select(Destination.name).where(Destination.name.in_(names))
-    known = set(await session.scalars(named.with_for_update(read=True)))
-    errors = [
-        FieldError(loc=["body", "destinations", i], msg="there is no such destination", type="unknown")
-        for i, name in enumerate(names)
-        if name not in known
-    ]
-    if errors:
-        raise invalid(*errors)
-
-
 def project_item(row: Project) -> ProjectItem:
     """As people see it."""
-    return ProjectItem(**{name: getattr(row, name) for name in ProjectItem.model_fields})
+    return ProjectItem.model_validate(row, from_attributes=True)

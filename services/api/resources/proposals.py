@@ -16,9 +16,9 @@ from services.api.answers import Shape, example
 from services.api.etags import Edit
 from services.api.needs import Ctx, ProjectName, Prose
 from services.api.problems import Problem, documented
+from services.api.projects import get_project
 from services.api.resources.profiles import DETAIL, Fault, as_json
 from services.api.resources.project_profiles import VersionDetail, version_detail
-from services.api.resources.projects import get_project
 from services.api.stored_profiles import Stored, current, read, store_next
 from services.api.told import CHANGE, Change, changes, last_tag
 from shared.log import logger

@@ -96,13 +96,14 @@ async def come_from_provider(
         journey = Journey.opened(context.vault, request.cookies.get(_cookie(request), ""), provider, state)
         if not code:
             raise OidcRefused("no code came back")
-        person = await client.person(journey, code, iss)
+        person, refresh = await client.person(journey, code, iss)
     except (OidcUnavailable, OidcRefused) as error:
         raise _problem(error, provider) from None
     known = door.elsewhere.provider(provider)
     async with context.database.session() as session:
         account = await welcome(session, person, known.grants if known else ())
-        secret = (await begin(session, account, door.settings))[0] if account is not None else None
+        sealed = context.vault.encrypt(refresh) if refresh else None
+        secret = (await begin(session, account, door.settings, sealed))[0] if account is not None else None
     if secret is None:
         raise Problem("no-role")
     log.info("signed in", destination=provider)

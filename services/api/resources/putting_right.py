@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.api import wishes
 from services.api.actor import Actor, Who
 from services.api.answers import Shape, example
+from services.api.judging import manages
 from services.api.needs import Ctx, EventName, Identity, Participant, ProjectName, Prose
-from services.api.participation import Belonging
-from services.api.permissions import manages
+from services.api.participation import NOT_ADMITTED, Belonging
 from services.api.problems import Problem, documented
+from services.api.projects import get_project
 from services.api.resources.assignments import Wish, new_id, times_before
 from services.api.resources.corrections import CorrectionItem, correction_item
-from services.api.resources.projects import get_project
+from services.api.rows import get_row
 from shared.bus import Message
 from shared.crypto import Vault
 from shared.events import AssignmentCorrected, Event, TransferCancelled
@@ -64,11 +65,7 @@ class Why(Shape):
         "project-inactive",
         "project-without-destination",
         "invalid-request",
-        "participant-not-allowed",
-        "participant-resembles-patient",
-        "participant-withdrawn",
-        "other-site",
-        "event-not-allowed",
+        *NOT_ADMITTED,
     ),
 )
 async def correct(context: Ctx, who: Who, identity: Identity, wish: WhereTo, response: Response) -> CorrectionItem:
@@ -116,9 +113,7 @@ async def cancel_assignment(context: Ctx, who: Who, identity: Identity, why: Why
 async def cancel_transfer(context: Ctx, who: Who, identity: Identity, why: Why, response: Response) -> CorrectionItem:
     """What of it was sent already leaves its destinations; the assignment stays in force, and a resend is possible."""
     async with context.database.session() as session:
-        transfer = await session.get(Transfer, identity)
-        if transfer is None:
-            raise Problem("unknown-transfer")
+        transfer = await get_row(session, Transfer, identity)
         if transfer.state in OVER:
             raise Problem("transfer-ended", f"it is {transfer.state}")
         row = _correction(context, who, "cancel", transfer.project, why.reason)
@@ -131,9 +126,7 @@ async def cancel_transfer(context: Ctx, who: Who, identity: Identity, why: Why, 
 
 async def _in_force(session: AsyncSession, identity: str) -> Assignment:
     """The assignment, which nobody else can end until the transaction is over; a problem when somebody has."""
-    row = await session.get(Assignment, identity)
-    if row is None:
-        raise Problem("unknown-assignment")
+    row = await get_row(session, Assignment, identity)
     await wishes.hold(session, row.study_instance_uid)
     await session.refresh(row)
     if not row.in_force:

@@ -13,8 +13,9 @@ from deidentification.errors import RELEASABLE
 from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Uid
-from services.api.problems import Problem, documented
+from services.api.problems import documented
 from services.api.release import advice
+from services.api.rows import get_row
 from services.api.sight import in_sight_by_transfer
 from shared.tables import QuarantinedInstance, QuarantineReview, ReviewedInstance, Transfer, TransferPart
 
@@ -202,8 +203,7 @@ async def list_quarantine_of_transfer(
 ) -> Page[QuarantineItem]:
     """Decided about or not."""
     async with context.database.reading() as session:
-        if await session.get(Transfer, identity) is None:
-            raise Problem("unknown-transfer")
+        await get_row(session, Transfer, identity)
         return await page_of_quarantine(session, Asked(transfer=identity, state=state), limit, offset)
 
 

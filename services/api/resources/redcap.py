@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Limit, Offset, ProjectName
 from services.api.problems import Problem, documented
 from services.api.sight import in_sight
@@ -75,8 +76,8 @@ class DifferenceItem(Shape):
     )
     scope: Scope
     project: str | None
-    kind: str = Field(description="study, series, transfer, imaging, participant; project, rule, coupling")
-    subject: str = Field(description="its UID, id, pseudonym, or number of the record there")
+    kind: str = Field(description="study, series, transfer, imaging, participant; definition; project, rule, coupling")
+    subject: str = Field(description="its UID, id, pseudonym, number of the record there, or whose definition")
     side: Literal["gateway", "redcap", "both"] = Field(description="only here, only there, or there otherwise")
     what: str
     found_at: datetime
@@ -105,10 +106,7 @@ async def list_redcap(context: Ctx, who: Who, limit: Limit = 100, offset: Offset
     """Each REDCap project that is configured; none: REDCap is not used."""
     used = RedcapTarget.configured.is_(True) & in_sight(who, "list_redcap", RedcapTarget.project)
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(RedcapTarget).where(used)) or 0
-        rows = await session.scalars(
-            select(RedcapTarget).where(used).order_by(RedcapTarget.project).limit(limit).offset(offset)
-        )
+        rows, total = await part(session, RedcapTarget, [used], [RedcapTarget.project], limit, offset)
         return Page(items=await _items(session, list(rows)), total=total)
 
 
@@ -129,8 +127,7 @@ async def list_redcap_differences(
         mine.append(RedcapDifference.kind == kind)
     order = RedcapDifference.project, RedcapDifference.kind, RedcapDifference.subject, RedcapDifference.id
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(RedcapDifference).where(*mine)) or 0
-        rows = await session.scalars(select(RedcapDifference).where(*mine).order_by(*order).limit(limit).offset(offset))
+        rows, total = await part(session, RedcapDifference, mine, order, limit, offset)
         return Page(items=[_difference(row) for row in rows], total=total)
 
 

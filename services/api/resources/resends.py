@@ -4,25 +4,28 @@ from datetime import UTC
 from typing import Self
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, Field, model_validator
-from sqlalchemy import func, select
+from pydantic import Field, model_validator
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api import wishes
 from services.api.actor import Actor, Who
 from services.api.answers import Shape, example
-from services.api.needs import Ctx, Identity, ProjectName, Prose, Uid
-from services.api.permissions import PERMISSIONS, bound_to
+from services.api.judging import bound_to
+from services.api.needs import Ctx, Identity, Moment, ProjectName, Prose, Uid
+from services.api.permissions import PERMISSIONS
 from services.api.problems import Problem, documented
+from services.api.projects import get_project
 from services.api.resources.corrections import EXAMPLE, CorrectionItem, correction_item
-from services.api.resources.projects import get_project
+from services.api.rows import get_row
 from services.api.sites import is_theirs
 from shared.bus import Message
 from shared.events import ResendRequested
 from shared.ledger import add
 from shared.registry.projects import open_for_transfers, today
-from shared.tables import Assignment, Correction, Project, Series, Transfer
+from shared.tables import Assignment, Correction, Project, Series, Transfer, Withdrawal
 from shared.tables.base import new_id, now
+from shared.transfers import leaving
 
 router = APIRouter(tags=["corrections"])
 SCOPES = ("transfer", "series", "study", "since")
@@ -38,8 +41,10 @@ class NewResend(Shape):
     transfer: Identity | None = Field(default=None, description="what this one was asked for")
     series: Uid | None = Field(default=None, description="SeriesInstanceUID of the source")
     study: Uid | None = Field(default=None, description="StudyInstanceUID of the source")
-    since: AwareDatetime | None = Field(
-        default=None, description="every study of the project of which a transfer was asked for since then"
+    since: Moment | None = Field(
+        default=None,
+        description="every study of the project of which a transfer was asked for since then, unless something of it "
+        "has to leave its destinations first",
     )
     reason: Prose = Field(description="kept encrypted: people write names")
 
@@ -47,6 +52,8 @@ class NewResend(Shape):
     def _names_one(self) -> Self:
         if sum(getattr(self, name) is not None for name in SCOPES) != 1:
             raise ValueError(f"one of: {', '.join(SCOPES)}")
+        if self.since is not None and self.since > now():
+            raise ValueError("since a time that is still to come: nothing was asked for after it")
         return self
 
 
@@ -71,6 +78,7 @@ class CorrectionDetail(CorrectionItem):
         "unknown-assignment",
         "project-inactive",
         "project-without-destination",
+        "still-leaving",
         "invalid-request",
     ),
 )
@@ -83,6 +91,9 @@ async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) ->
         await _check_site(session, who, wish, there)
         if study is not None and there is None:
             raise Problem("unknown-assignment", "the study is not assigned in this project")
+        if study is not None and (withdrawal := await _in_the_way(session, study, wish.project)):
+            said = f"what was sent of the study has to leave its destinations first: see withdrawal {withdrawal}"
+            raise Problem("still-leaving", said)
         row = Correction(
             id=new_id(),
             kind="resend",
@@ -118,9 +129,7 @@ async def resend(context: Ctx, who: Who, wish: NewResend, response: Response) ->
 async def show_correction(context: Ctx, who: Who, identity: Identity) -> CorrectionDetail:
     """With the transfers of a resend by state; they are listed by `/transfers?correction=…`."""
     async with context.database.reading() as session:
-        row = await session.get(Correction, identity)
-        if row is None:
-            raise Problem("unknown-correction")
+        row = await get_row(session, Correction, identity)
         states = await session.execute(
             select(Transfer.state, func.count()).where(Transfer.correction == identity).group_by(Transfer.state)
         )
@@ -145,6 +154,14 @@ async def _check_site(session: AsyncSession, who: Actor, wish: NewResend, there:
         raise Problem("unknown-assignment", "the study is not assigned in this project")
 
 
+async def _in_the_way(session: AsyncSession, study: str, project: str) -> str | None:
+    """The correction by which something of the study is to leave, also while the router has not seen it."""
+    seen = exists().where(Withdrawal.id == Correction.id)
+    mine = Correction.study_instance_uid == study, Correction.project == project
+    said = select(Correction.id).where(*mine, Correction.kind.in_(("correction", "cancel")), ~seen)
+    return await leaving(session, study, project) or await session.scalar(said.limit(1))
+
+
 async def _study(session: AsyncSession, wish: NewResend) -> str | None:
     """The study that is meant, if it is one."""
     if wish.transfer is not None:
@@ -153,8 +170,6 @@ async def _study(session: AsyncSession, wish: NewResend) -> str | None:
             raise Problem("unknown-transfer")
         return transfer.study_instance_uid
     if wish.series is not None:
-        series = await session.get(Series, wish.series)
-        if series is None:
-            raise Problem("unknown-series")
+        series = await get_row(session, Series, wish.series)
         return series.study_instance_uid
     return wish.study

@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
+from services.api.judging import reviews
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Prose, Uid
-from services.api.permissions import reviews
 from services.api.problems import Problem, documented
+from services.api.projects import get_project
 from services.api.release import refused
-from services.api.resources.projects import get_project
 from services.api.resources.quarantine import OF_IT, TRANSFER, Decision, RuleName
+from services.api.rows import get_row
 from services.api.sight import in_sight_by_transfer
 from shared.bus import Message
 from shared.crypto import Vault
@@ -29,6 +30,7 @@ from shared.log import logger
 from shared.registry.projects import open_for_transfers, today
 from shared.tables import QuarantinedInstance, QuarantineReview, ReviewedInstance, Transfer
 from shared.tables.base import new_id, now
+from shared.transfers import STOPPED
 
 router = APIRouter(tags=["quarantine"])
 log = logger("api")
@@ -101,6 +103,7 @@ class ReviewItem(Shape):
         "already-reviewed",
         "not-releasable",
         "project-inactive",
+        "transfer-ended",
         "invalid-request",
     ),
 )
@@ -108,12 +111,12 @@ async def decide(context: Ctx, who: Who, identity: Identity, wish: NewReview, re
     """All or nothing."""
     async with context.database.session() as session:
         await lock(session, "review", identity)
-        transfer = await session.get(Transfer, identity)
-        if transfer is None:
-            raise Problem("unknown-transfer")
+        transfer = await get_row(session, Transfer, identity)
         project = await get_project(session, transfer.project)
         if wish.decision != "drop" and (closed := open_for_transfers(project, today())):
             raise Problem("project-inactive", closed)
+        if wish.decision != "drop" and transfer.state in STOPPED:
+            raise Problem("transfer-ended", f"it is {transfer.state}: nothing of it is sent any more")
         found = await _named(session, identity, wish)
         if wish.decision == "release" and (why := refused({row.rule for row in found})):
             raise Problem("not-releasable", "; ".join(why))

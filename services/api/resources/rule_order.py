@@ -11,14 +11,12 @@ from services.api.answers import Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown
 from services.api.needs import Ctx, Identity, ProjectName
 from services.api.problems import FieldError, documented, invalid
-from services.api.resources.projects import get_project
-from services.api.resources.rules import ORDER
+from services.api.projects import get_project
+from services.api.resources.rules import APART, ORDER
 from shared.database import lock
 from shared.tables import RoutingRule
 
 router = APIRouter(tags=["rules"])
-APART = 10
-"""Between positions, so that a rule can be put between two others."""
 
 
 class RuleOrder(Shape):

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor, Who
 from services.api.answers import Shape, example
+from services.api.judging import sees
 from services.api.needs import AeTitle, Ctx, Identity, ProjectName, Uid
-from services.api.permissions import sees
 from services.api.problems import FieldError, Problem, documented, invalid
-from services.api.resources.projects import get_project
-from services.api.resources.rules import ORDER, NewRule
+from services.api.projects import get_project
+from services.api.resources.rules import ORDER, NewRule, last_place
 from services.api.sight import identities_in_sight, in_sight, within
 from services.api.sites import is_theirs
 from shared.crypto import Vault
@@ -30,9 +30,9 @@ from shared.registry.matching import (
     first_per_project,
     judge,
     refusal,
-    rule_claim,
+    rule_claims,
 )
-from shared.registry.participants import is_withdrawn
+from shared.registry.participants import WITHDRAWN, is_withdrawn
 from shared.service import Context
 from shared.tables import Project, RoutingRule, Study
 
@@ -70,6 +70,7 @@ Header = Annotated[
     Field(
         max_length=-(-HEADER_BYTES // 3) * 4,
         description="the beginning of a DICOM file in base64, without pixels",
+        json_schema_extra={"pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"},
     ),
     AfterValidator(_base64),
 ]
@@ -153,7 +154,7 @@ async def try_rules(context: Ctx, who: Who, wish: RuleTest) -> RuleTestResult:
         rules = await _rules(session, who, wish)
         candidate = await _candidate(session, context, who, wish, rules)
         tried = [(rule, judge(rule, candidate)) for rule in rules]
-        claims = [rule_claim(rule, judgement) for rule, judgement in tried if rule.active and judgement.matches]
+        claims = rule_claims(candidate, rules)
         own = select(Project).where(
             Project.auto_id_aet == candidate.called_aet, in_sight(who, "try_rules", Project.name)
         )
@@ -179,7 +180,10 @@ async def _rules(session: AsyncSession, who: Actor, wish: RuleTest) -> list[Rout
         if not within(wish.rule.project, sees("try_rules", who)):
             raise Problem("unknown-project")
         await get_project(session, wish.rule.project)
-        rules.append(RoutingRule(id=DRAFT, active=True, **wish.rule.model_dump()))
+        draft = RoutingRule(id=DRAFT, active=True, **wish.rule.model_dump())
+        if wish.rule.position is None:
+            draft.position = await last_place(session, wish.rule.project)
+        rules.append(draft)
     return sorted(rules, key=lambda rule: (rule.position, rule.id))
 
 
@@ -208,7 +212,7 @@ async def _winner(session: AsyncSession, who: Actor, vault: Vault, candidate: Ca
     Whoever is bound to sites is told of those of the sites.
     """
     project = await session.get(Project, claim.project)
-    refused = refusal(claim, project, candidate.person)
+    refused = claim.refused or refusal(claim, project, candidate.person)
     participant = claim.participant or None
     if claim.auto:
         study = await session.get(Study, candidate.study_instance_uid)
@@ -218,7 +222,7 @@ async def _winner(session: AsyncSession, who: Actor, vault: Vault, candidate: Ca
     if participant and not await is_theirs(session, who, claim.project, participant):
         participant = None
     if refused is None and participant and await is_withdrawn(session, claim.project, participant):
-        refused = "the participant's consent was withdrawn"
+        refused = WITHDRAWN
     return Winner(
         project=claim.project,
         reason=claim.reason,

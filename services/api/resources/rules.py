@@ -1,7 +1,7 @@
 """Routing rules: studies of certain AE titles whose patient fits belong to a project. They act on what comes."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field, model_validator
@@ -9,20 +9,25 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Who
-from services.api.answers import Page, Shape, example
+from services.api.answers import Change, Page, Shape, example
 from services.api.etags import EDITED, SHOWN, Edit, Shown, made
+from services.api.lists import part
 from services.api.needs import AeTitle, AttributePath, Ctx, EventName, Expression, Identity, Limit, Offset, ProjectName
-from services.api.problems import FieldError, Problem, documented, invalid
-from services.api.resources.projects import check_event, get_project
+from services.api.participation import check_event
+from services.api.problems import FieldError, documented, invalid
+from services.api.projects import check_open, get_project
+from services.api.rows import get_row
 from services.api.sight import in_sight
+from shared.database import lock
 from shared.registry.auto_ids import parse
-from shared.registry.projects import OPEN
 from shared.tables import Project, RoutingRule
 from shared.tables.base import new_id, now
 
 router = APIRouter(tags=["rules"])
 ORDER = RoutingRule.position, RoutingRule.id
 """In which rules are tried."""
+APART = 10
+"""Between positions, so that a rule can be put between two others."""
 
 EXAMPLE = {
     "project": "ABCD-study",
@@ -62,8 +67,11 @@ class NewRule(Shape):
 
     model_config = example(**EXAMPLE)
     project: ProjectName
-    position: int = Field(
-        default=0, ge=-1_000_000, le=1_000_000, description="the first rule of a project that fits wins"
+    position: int | None = Field(
+        default=None,
+        ge=-1_000_000,
+        le=1_000_000,
+        description="the first rule of a project that fits wins; null: after all that there are",
     )
     called_aet: AeTitle | None = None
     calling_aet: AeTitle | None = None
@@ -84,7 +92,7 @@ class NewRule(Shape):
         return self
 
 
-class RuleChange(Shape):
+class RuleChange(Change):
     """What is to be different in a rule; what is not named stays, and null takes a condition away."""
 
     model_config = example(position=20, patient_name=None, active=True)
@@ -99,16 +107,6 @@ class RuleChange(Shape):
     site: SiteOrNone = ""
     event: EventName = "Unknown"
     active: bool = Field(default=True, description="an inactive one takes no studies")
-
-    @model_validator(mode="after")
-    def _changes_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("names nothing to change")
-        return self
-
-    def given(self) -> dict[str, Any]:
-        """What was named."""
-        return self.model_dump(include=self.model_fields_set)
 
 
 class RuleItem(Shape):
@@ -146,9 +144,7 @@ async def list_rules(
     if project is not None:
         mine.append(RoutingRule.project == project)
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(RoutingRule).where(*mine)) or 0
-        in_order = select(RoutingRule).where(*mine).order_by(*ORDER)
-        rows = await session.scalars(in_order.limit(limit).offset(offset))
+        rows, total = await part(session, RoutingRule, mine, ORDER, limit, offset)
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -162,19 +158,26 @@ async def make_rule(context: Ctx, wish: NewRule, response: Response) -> RuleItem
     """It acts on studies that arrive from now on; one that is here already can be assigned or coupled."""
     row = RoutingRule(id=new_id(), active=True, created_at=now(), **wish.model_dump())
     async with context.database.session() as session:
+        await lock(session, "rule order", wish.project)
+        if wish.position is None:
+            row.position = await last_place(session, wish.project)
         _check(await get_project(session, wish.project), row)
         session.add(row)
     response.headers["Location"] = f"/api/v1/rules/{row.id}"
     return made(response, _item(row))
 
 
+async def last_place(session: AsyncSession, project: str) -> int:
+    """After all rules that a project has."""
+    latest = await session.scalar(select(func.max(RoutingRule.position)).where(RoutingRule.project == project))
+    return APART if latest is None else latest + APART
+
+
 @router.get("/rules/{identity}", summary="One routing rule", responses=documented("unknown-rule") | SHOWN)
 async def show_rule(context: Ctx, identity: Identity, shown: Shown) -> RuleItem:
     """The same as in the list."""
     async with context.database.reading() as session:
-        row = await session.get(RoutingRule, identity)
-    if row is None:
-        raise Problem("unknown-rule")
+        row = await get_row(session, RoutingRule, identity)
     return shown(_item(row))
 
 
@@ -206,17 +209,14 @@ async def remove_rule(context: Ctx, identity: Identity, edit: Edit) -> None:
 
 
 async def _edited(session: AsyncSession, identity: str, edit: Edit) -> RoutingRule:
-    row = await session.get(RoutingRule, identity, with_for_update=True)
-    if row is None:
-        raise Problem("unknown-rule")
+    row = await get_row(session, RoutingRule, identity, locked=True)
     edit.check(_item(row))
     return row
 
 
 def _check(project: Project, row: RoutingRule) -> None:
     """A problem unless the rule means something, and the project is open and can do what it says."""
-    if project.state not in OPEN:
-        raise Problem("project-closed", f"the project is {project.state}")
+    check_open(project)
     if (wrong := fault(row)) is not None:
         raise invalid(FieldError(loc=["body", *wrong.loc], msg=wrong.msg, type=wrong.type))
     if row.auto_id and not project.auto_id_pattern:
@@ -227,4 +227,4 @@ def _check(project: Project, row: RoutingRule) -> None:
 
 
 def _item(row: RoutingRule) -> RuleItem:
-    return RuleItem(**{field: getattr(row, field) for field in RuleItem.model_fields})
+    return RuleItem.model_validate(row, from_attributes=True)

@@ -11,12 +11,13 @@ from services.api.answers import Shape, example
 from services.api.needs import Ctx
 from services.api.people.accounts import get_account, replace_password
 from services.api.people.actors import actor_of
-from services.api.people.passwords import MOST, refusal
+from services.api.people.passwords import LEAST, MOST, refusal
 from services.api.people.recognising import Known, Recognised
 from services.api.people.resetting import GOOD_FOR, owner, reset, send
 from services.api.people.secrets import csrf_token, digest
 from services.api.people.sessions import begin, clear_cookie, end, set_cookie
-from services.api.people.signing_in import Door, canonical, check_password, count
+from services.api.people.signing_in import Door, canonical, check_password, count, failures_of
+from services.api.people.tallies import forgive
 from services.api.problems import FieldError, Problem, documented, invalid
 from shared.log import logger
 from shared.tables import Account
@@ -26,6 +27,9 @@ log = logger("api")
 
 Said = Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """What somebody calls themselves; it need not be a login."""
+
+Wanted = Annotated[SecretStr, Field(min_length=1, max_length=MOST, json_schema_extra={"minLength": LEAST})]
+"""A password that is to be; `checked` says in words why it may not."""
 
 ME = {
     "login": "k.olsen",
@@ -80,7 +84,7 @@ class PasswordChange(Shape):
 
     model_config = example(old="the one of before", new="six words nobody else would think of")
     old: SecretStr = Field(min_length=1, max_length=MOST)
-    new: SecretStr = Field(min_length=1, max_length=MOST)
+    new: Wanted
 
 
 class Forgotten(Shape):
@@ -102,7 +106,7 @@ class Reset(Shape):
 
     model_config = example(token="fiona_r_…", password="six words nobody else would think of")  # noqa: S106  an example
     token: SecretStr = Field(min_length=1, max_length=100)
-    password: SecretStr = Field(min_length=1, max_length=MOST)
+    password: Wanted
 
 
 def checked(password: str, field: str, *about: str) -> str:
@@ -204,7 +208,7 @@ async def ask_for_reset(context: Ctx, request: Request, wish: Forgotten, later: 
     responses=documented("link-spent", "too-many-attempts", "invalid-request"),
 )
 async def reset_password(context: Ctx, request: Request, wish: Reset) -> None:
-    """The link is spent by it; all sessions and tokens end."""
+    """The link is spent by it; all sessions and tokens end, and sign-ins that have failed count no more."""
     door: Door = request.app.state.door
     secret = wish.token.get_secret_value()
     await count(request, context, "link", digest(secret))
@@ -215,6 +219,7 @@ async def reset_password(context: Ctx, request: Request, wish: Reset) -> None:
     )
     async with context.database.session() as session:
         await reset(session, secret, hashed)
+        await forgive(session, failures_of(context, account.login), [])
     log.info("password reset")
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.needs import Ctx, Limit, Offset, ProjectName, Uid
 from services.api.problems import Problem, documented
 from services.api.resources.catalogue import (
@@ -99,10 +100,7 @@ async def list_series(context: Ctx, who: Who, uid: Uid, limit: Limit = 100, offs
     mine = Series.study_instance_uid == uid
     async with context.database.reading() as session:
         await find_study(session, who, uid)
-        total = await session.scalar(select(func.count()).select_from(Series).where(mine)) or 0
-        rows = await session.scalars(
-            select(Series).where(mine).order_by(Series.series_instance_uid).limit(limit).offset(offset)
-        )
+        rows, total = await part(session, Series, [mine], [Series.series_instance_uid], limit, offset)
         return Page(items=[series_item(row) for row in rows], total=total)
 
 

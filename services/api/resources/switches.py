@@ -9,12 +9,13 @@ from pydantic import Field
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
-from services.api.needs import Ctx
+from services.api.needs import Ctx, Limit, Offset
 from services.api.problems import FieldError, Problem, documented, invalid
 from shared.bus import Message
 from shared.events import SwitchTurned
 from shared.ledger import add
-from shared.switches import Off, Switch, Switches
+from shared.switchable import Switch
+from shared.switches import Off, Switches
 
 router = APIRouter(tags=["switches"])
 State = Literal["on", "off"]
@@ -43,10 +44,10 @@ class Turn(Shape):
 
 
 @router.get("/switches", summary="What is switched off", responses=documented("store-unavailable"))
-async def list_switches(context: Ctx) -> Page[SwitchItem]:
+async def list_switches(context: Ctx, limit: Limit = 100, offset: Offset = 0) -> Page[SwitchItem]:
     """All there are, on or off."""
     items = await _items(Switches(context.store))
-    return Page(items=items, total=len(items))
+    return Page(items=items[offset : offset + limit], total=len(items))
 
 
 @router.put("/switches/{switch}", summary="Switch something off, or on", responses=documented("store-unavailable"))

@@ -5,17 +5,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
-from sqlalchemy import func, select
 
 from services.api.actor import Actor, Scope, SystemRole, Who
 from services.api.answers import Page, Shape, example
+from services.api.judging import conceivable
+from services.api.lists import part
 from services.api.needs import Ctx, Identity, Limit, Line, Login, Offset, ProjectName
 from services.api.people.actors import limited
 from services.api.people.recognising import Known
 from services.api.people.secrets import SHOWN, TOKEN, digest, new_secret
-from services.api.permissions import PERMISSIONS, Where, conceivable
+from services.api.permissions import PERMISSIONS, Where
 from services.api.problems import FieldError, Problem, documented, invalid
-from services.api.resources.projects import get_project
+from services.api.projects import get_project
 from services.api.resources.session import needs_session
 from services.api.settings import ApiSettings
 from shared.log import logger
@@ -86,10 +87,7 @@ async def list_tokens(
         raise Problem("forbidden")
     mine = ApiToken.account == owner
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(ApiToken).where(mine)) or 0
-        rows = await session.scalars(
-            select(ApiToken).where(mine).order_by(ApiToken.created_at.desc(), ApiToken.id).limit(limit).offset(offset)
-        )
+        rows, total = await part(session, ApiToken, [mine], [ApiToken.created_at.desc(), ApiToken.id], limit, offset)
         return Page(items=[_item(row) for row in rows], total=total)
 
 
@@ -157,4 +155,4 @@ def _check_scopes(who: Actor, scopes: list[Scope]) -> None:
 
 
 def _item(row: ApiToken) -> TokenItem:
-    return TokenItem(**{name: getattr(row, name) for name in TokenItem.model_fields})
+    return TokenItem.model_validate(row, from_attributes=True)

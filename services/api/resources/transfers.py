@@ -1,21 +1,21 @@
 """Transfers: how far each has come, counted, and what of it is in quarantine."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
 
 from services.api.actor import Who
 from services.api.answers import Page, Shape, example
+from services.api.lists import part
 from services.api.made_good import made_good
 from services.api.needs import Ctx, Identity, Limit, Offset, ProjectName, Uid
-from services.api.problems import Problem, documented
+from services.api.problems import documented
 from services.api.resources.quarantine import EXAMPLE as QUARANTINED
 from services.api.resources.quarantine import Asked, QuarantineItem, page_of_quarantine
+from services.api.rows import get_row
 from services.api.sight import in_sight
 from shared.tables import Transfer, TransferPart
 
@@ -73,7 +73,7 @@ class TransferItem(Shape):
     instances: int = Field(description="asked for")
     anonymized: int
     quarantined: int
-    left_out: int = Field(description="by the profile: neither sent nor in quarantine")
+    left_out: int = Field(description="by the profile, or sent from here before: neither sent nor in quarantine")
     delivered: int
     refused: int
     counted: int = Field(description="confirmed by a count at the destinations")
@@ -142,17 +142,10 @@ async def list_transfers(
     where = [column == value for column, value in wanted.items() if value is not None]
     where.append(in_sight(who, "list_transfers", Transfer.project, Transfer.participant))
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Transfer).where(*where)) or 0
-        found = await session.scalars(
-            select(Transfer)
-            .where(*where)
-            .order_by(Transfer.requested_at.desc(), Transfer.id.desc())
-            .limit(limit)
-            .offset(offset)
-        )
-        rows = found.all()
-        sums, good = await sums_of(session, [row.id for row in rows]), await made_good(session, rows)
-    items = [TransferItem(**_fields(row, sums.get(row.id)), made_good_by=good.get(row.id)) for row in rows]
+        latest = Transfer.requested_at.desc(), Transfer.id.desc()
+        rows, total = await part(session, Transfer, where, latest, limit, offset)
+        good = await made_good(session, rows)
+    items = [TransferItem(**_fields(row), made_good_by=good.get(row.id)) for row in rows]
     return Page(items=items, total=total)
 
 
@@ -160,10 +153,7 @@ async def list_transfers(
 async def show_transfer(context: Ctx, identity: Identity) -> TransferDetail:
     """Part by part, destination by destination, with what is in quarantine."""
     async with context.database.reading() as session:
-        row = await session.get(Transfer, identity)
-        if row is None:
-            raise Problem("unknown-transfer")
-        sums = await sums_of(session, [identity])
+        row = await get_row(session, Transfer, identity)
         parts = await session.scalars(
             select(TransferPart)
             .where(TransferPart.transfer == identity)
@@ -171,39 +161,12 @@ async def show_transfer(context: Ctx, identity: Identity) -> TransferDetail:
         )
         quarantine = await page_of_quarantine(session, Asked(transfer=identity, state="all"), 1000, 0)
         return TransferDetail(
-            **_fields(row, sums.get(identity)),
+            **_fields(row),
             made_good_by=(await made_good(session, [row])).get(identity),
-            parts=[_named(PartItem, part) for part in parts],
+            parts=[PartItem.model_validate(part, from_attributes=True) for part in parts],
             quarantine=quarantine.items,
         )
 
 
-async def sums_of(session: AsyncSession, transfers: Sequence[str]) -> dict[str, dict[str, int]]:
-    """The counts of each transfer at the destination that is least far."""
-    counted = ("delivered", "refused", "anonymized", "quarantined")
-    rows = await session.execute(
-        select(
-            TransferPart.transfer,
-            *(func.sum(func.coalesce(getattr(TransferPart, name), 0)) for name in counted),
-        )
-        .where(TransferPart.transfer.in_(transfers))
-        .group_by(TransferPart.transfer, TransferPart.destination)
-    )
-    least: dict[str, tuple[int, ...]] = {}
-    for transfer, *sums in rows:
-        # Least delivered first; of those, most refused.
-        values = tuple(int(each) for each in sums)
-        before = least.setdefault(transfer, values)
-        least[transfer] = min(before, values, key=lambda each: (each[0], -each[1]))
-    return {transfer: dict(zip(counted, values, strict=True)) for transfer, values in least.items()}
-
-
-def _fields(row: Transfer, sums: dict[str, int] | None) -> dict[str, Any]:
-    own = {name: getattr(row, name) for name in EXAMPLE if name in Transfer.__table__.columns}
-    nothing = {"anonymized": 0, "quarantined": 0, "delivered": 0, "refused": 0}
-    return own | (sums or nothing)
-
-
-def _named(model: type[Any], row: Any) -> Any:
-    """A model from the columns of the same names."""
-    return model(**{name: getattr(row, name) for name in model.model_fields})
+def _fields(row: Transfer) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in EXAMPLE if name in Transfer.__table__.columns}

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor, Who
 from services.api.answers import Page, Shape, example
+from services.api.judging import manages
+from services.api.lists import part
 from services.api.needs import Ctx, Identity, Limit, Name, Offset, ProjectName, Prose, Uid
-from services.api.permissions import manages
 from services.api.problems import Problem, documented
 from services.api.sight import in_sight
 from shared.bus import Message
@@ -142,15 +143,8 @@ async def list_withdrawals(
     where = [column == value for column, value in wanted.items() if value is not None]
     where.append(in_sight(who, "list_withdrawals", Withdrawal.project, Withdrawal.participant))
     async with context.database.reading() as session:
-        total = await session.scalar(select(func.count()).select_from(Withdrawal).where(*where)) or 0
-        found = await session.scalars(
-            select(Withdrawal)
-            .where(*where)
-            .order_by(Withdrawal.requested_at.desc(), Withdrawal.id)
-            .limit(limit)
-            .offset(offset)
-        )
-        rows = found.all()
+        latest = Withdrawal.requested_at.desc(), Withdrawal.id
+        rows, total = await part(session, Withdrawal, where, latest, limit, offset)
         sums = await _sums(session, [row.id for row in rows])
     return Page(items=[WithdrawalItem(**_fields(row, sums)) for row in rows], total=total)
 

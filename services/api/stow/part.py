@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from typing import TypeVar
 
+from shared.dicom.encoding import Unparsable
 from shared.dicom.filemeta import FileMeta, read_meta
-from shared.dicom.scan import Unparsable, scan
+from shared.dicom.scan import scan
 from shared.journal import Association, Draft, Kind, Outcome, Refusal
 from shared.journal.outcome import refused
 

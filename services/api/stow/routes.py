@@ -19,7 +19,7 @@ from shared import tracing
 from shared.journal import Association, Journal, Refusal
 from shared.journal.outcome import refused
 from shared.log import logger
-from shared.switches import Switch
+from shared.switchable import Switch
 
 log = logger("api")
 router = APIRouter(prefix="/dicomweb", tags=["STOW-RS"])

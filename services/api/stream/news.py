@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor
-from services.api.permissions import ENTERING, projects_of, sees
+from services.api.judging import projects_of, sees
+from services.api.permissions import ENTERING
 from services.api.resources.quarantine import OF_IT
-from services.api.resources.transfers import sums_of
 from shared.tables import (
     Assignment,
     Change,
@@ -106,14 +106,16 @@ async def _assignments(session: AsyncSession, sequences: dict[str, int]) -> list
 
 async def _transfers(session: AsyncSession, sequences: dict[str, int]) -> list[News]:
     rows = list(await session.scalars(select(Transfer).where(Transfer.id.in_(sequences))))
-    sums, sites = await sums_of(session, [row.id for row in rows]), await _sites(session, rows)
-    columns = ("id", "study_instance_uid", "project", "participant", "event", "state", "instances", "left_out", "error")
-    nothing = dict.fromkeys(("delivered", "refused", "anonymized", "quarantined"), 0)
+    sites = await _sites(session, rows)
+    columns = (
+        "id", "study_instance_uid", "project", "participant", "event", "state", "error",
+        "instances", "left_out", "anonymized", "quarantined", "delivered", "refused",
+    )  # fmt: skip
     return [
         News(
             sequences[row.id],
             "transfer",
-            {name: getattr(row, name) for name in columns} | sums.get(row.id, nothing),
+            {name: getattr(row, name) for name in columns},
             frozenset({row.project}),
             _at(sites, row),
         )
