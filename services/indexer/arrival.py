@@ -24,6 +24,7 @@ class Patience:
     quiet: float
     agreed: float
     hard_limit: float
+    compare: float
     give_up: float
 
 

@@ -7,7 +7,7 @@ crash of the receiver, counts once; a file that an earlier association brought c
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.indexer import arrival, metrics
@@ -17,7 +17,7 @@ from services.indexer.rows import insert_missing
 from shared.database import insert_new
 from shared.events import InstancesReceived, ReceivedInstance
 from shared.log import logger
-from shared.tables import Association, AssociationInstance
+from shared.tables import Association, AssociationInstance, Series
 
 log = logger("indexer")
 
@@ -94,8 +94,8 @@ async def give_up(session: AsyncSession, patience: Patience, clock: Clock) -> No
             await finish(session, association, now)
 
 
-async def unfinished(session: AsyncSession, series: Collection[str]) -> dict[str, int]:
-    """Of these series, how many unfinished associations hold each."""
+async def unfinished(session: AsyncSession, series: Collection[str], *, ended: bool = True) -> dict[str, int]:
+    """Of these series, how many unfinished associations hold each; without those that have ended, if that is asked."""
     query = (
         select(
             AssociationInstance.series_instance_uid,
@@ -104,4 +104,16 @@ async def unfinished(session: AsyncSession, series: Collection[str]) -> dict[str
         .where(AssociationInstance.series_instance_uid.in_(series))
         .group_by(AssociationInstance.series_instance_uid)
     )
+    if not ended:
+        query = query.where(AssociationInstance.association.in_(select(Association.id).where(_OPEN)))
     return dict((await session.execute(query)).all())
+
+
+_OPEN = Association.announced.is_(None)
+
+
+def held_by_ended(before: datetime) -> ColumnElement[bool]:
+    """Of a series: associations hold it, and all of them ended before then with counts that do not agree."""
+    holds = AssociationInstance.series_instance_uid == Series.series_instance_uid
+    fresh = AssociationInstance.association == Association.id, or_(_OPEN, Association.last_seen_at > before)
+    return and_(exists().where(holds), ~exists().where(holds, *fresh))

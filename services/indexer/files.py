@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.indexer import places
-from services.indexer.image import Image
+from services.indexer.headers.image import Image
 from services.indexer.merge import series_json
 from shared.events import InstancesReceived
 from shared.store import Store, sync_folder

@@ -7,9 +7,11 @@ from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.indexer import associations, catalogue, files, leaving, metrics, retention
+from services.indexer import associations, catalogue, files, metrics
 from services.indexer.clock import Clock
-from services.indexer.image import Away, Image, Reader
+from services.indexer.headers.image import Away, Image, Reader
+from services.indexer.leaving import retention
+from services.indexer.leaving import study as leaving
 from shared import heartbeat
 from shared.crypto import Vault
 from shared.database import Database, lock
@@ -24,6 +26,7 @@ from shared.events import (
     StudyForgotten,
 )
 from shared.handlers import Handlers, Reject, Retry
+from shared.heartbeat.image import is_made_up
 from shared.retention import rows
 from shared.store import Store, valid_uid
 from shared.tables import Association
@@ -46,20 +49,27 @@ async def index(
     images = [each for each in read if isinstance(each, Image)]
     if away and not images:
         raise Retry(f"{len(away)} received files cannot be read: {away[0].error}")
-    if images and (beat := await _heartbeat(event, database)) is not None:
-        return [_arrived(beat), heartbeat.passed(beat, "index", sum(image.readable for image in images))]
+    if images and (beat := await _heartbeat(event, images, database, store)):
+        return beat
     metrics.UNREADABLE.inc(sum(not image.readable for image in images))
     for study_uid, members in groupby(sorted(images, key=_study), key=_study):
         await _index_study(event, study_uid, list(members), database, store, vault, clock)
     return [event.model_copy(update={"instances": tuple(each.instance for each in away)})] if away else []
 
 
-async def _heartbeat(event: InstancesReceived, database: Database) -> str | None:
-    """Which heartbeat it is, if it is one: that is not catalogued."""
-    if (named := heartbeat.looks_like(event.instances)) is None:
-        return None
+async def _heartbeat(
+    event: InstancesReceived, images: Sequence[Image], database: Database, store: Store
+) -> list[Event]:
+    """What is said of a heartbeat: it is not catalogued, and goes no further if nobody remembers it. Else nothing."""
+    if (beat := heartbeat.looks_like(event.instances)) is None:
+        return []
     async with database.reading() as session:
-        return named if await heartbeat.is_one(session, named) else None
+        remembered = await heartbeat.is_one(session, beat)
+    if remembered:
+        return [_arrived(beat), heartbeat.passed(beat, "index", sum(image.readable for image in images))]
+    if await asyncio.to_thread(is_made_up, store / event.instances[0].path, beat):
+        return [heartbeat.passed(beat, "index", 0)]
+    return []
 
 
 def _arrived(beat: str) -> SeriesArrived:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.indexer import metrics
-from services.indexer.image import Identity, Image
+from services.indexer.headers.image import Identity, Image
 from shared.crypto import Vault
 from shared.database import insert_new
 from shared.log import logger

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from services.indexer.fields import IDENTIFYING
-from services.indexer.values import number
+from services.indexer.headers.fields import IDENTIFYING
+from services.indexer.headers.values import number
 
 LATEST = frozenset({"MeasID"})
 DIFFUSION = "siemensDiffusionInformation"

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+from services.indexer.classification.rules import load
 from services.indexer.clock import Clock
-from services.indexer.forgetting import forget
 from services.indexer.handlers import handlers
+from services.indexer.headers.image import Reader
 from services.indexer.identity import hash_patient_ids
-from services.indexer.image import Reader
-from services.indexer.rules import load
+from services.indexer.leaving.forgetting import forget
 from services.indexer.settings import IndexerSettings
 from services.indexer.ticks import arrive
 from shared.service import Context, Service, Tick

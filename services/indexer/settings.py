@@ -20,6 +20,12 @@ class IndexerSettings(FionaSettings):
     hard_limit_seconds: float = Field(
         default=4 * 3600, gt=0, description="a series is published after this long whatever is still open"
     )
+    compare_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="a closed association whose count does not agree is silent for this long before the files of what "
+        "it holds are compared to the catalogue; longer than a network file system remembers what is in a folder",
+    )
     give_up_seconds: float = Field(
         default=600,
         gt=0,

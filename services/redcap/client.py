@@ -5,6 +5,7 @@ So bodies are never logged, nor quoted in errors; REDCap's own words are kept ap
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,12 @@ from services.redcap.settings import RedcapSettings
 CALLS = Counter("fiona_redcap_calls_total", "Calls of REDCap's API", ["content", "outcome"])
 LATER = (408, 425, 429)
 """HTTP statuses below 500 that mean: not now."""
+
+FORBIDDEN = re.compile(r"(ERROR: )?(Insufficient user privileges|You do not have|You must have)")
+"""How REDCap begins to say that a right is missing, with one status or another."""
+
+TOO_LARGE = 413
+NO_RIGHT = 403
 
 Item = dict[str, Any]
 
@@ -35,11 +42,19 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         reasons = {
+            TOO_LARGE: "it is too large for REDCap",
             401: "the token is not taken",
-            403: "the token is not taken, or has not the rights for this",
+            NO_RIGHT: "the token is not taken, or has not the rights for this",
             404: "there is no API at this address",
         }
         return reasons.get(self.status, f"refused with HTTP {self.status}")
+
+
+class MayNotWrite(Refused):
+    """It has refused to import, whatever the rows: what it lets us read can still be read."""
+
+    def __str__(self) -> str:
+        return "the token may not write: it lacks the right API Import, or is not taken any more"
 
 
 class Pace:
@@ -82,7 +97,10 @@ class Redcap:
         return rows
 
     async def write(self, rows: Sequence[Item]) -> int:
-        """Import rows: what they do not name stays, and so does what they leave blank. How many records it took."""
+        """Import rows: what they do not name stays, and so does what they leave blank. How many records it took.
+
+        Raises Away, Refused, and MayNotWrite when it is not about the rows.
+        """
         parameters = {
             "type": "flat",
             "overwriteBehavior": "normal",
@@ -91,10 +109,19 @@ class Redcap:
             "returnContent": "count",
             "data": json.dumps(list(rows), ensure_ascii=False),
         }
-        answer = await self._post("record", parameters)
+        try:
+            answer = await self._post("record", parameters)
+        except Refused as error:
+            if error.status == NO_RIGHT:
+                raise MayNotWrite(error.status, error.words) from None
+            raise
         if not isinstance(answer, dict) or "count" not in answer:
             raise Away("what answers there is not REDCap")
         return int(answer["count"])
+
+    async def define(self, content: str, rows: Sequence[Item], **parameters: str) -> None:
+        """Import a part of the project's definition. Raises Away and Refused, as everything here does."""
+        await self._post(content, {"data": json.dumps(list(rows), ensure_ascii=False), **parameters})
 
     async def _post(self, content: str, parameters: Mapping[str, Any]) -> Any:
         form = {"token": self._token, "content": content, "format": "json", "returnFormat": "json"}
@@ -123,6 +150,8 @@ def _read(answer: httpx.Response) -> Any:
         raise Away(f"REDCap answers {status}")
     if answer.is_redirect:
         raise Refused(404, "")
+    if status == TOO_LARGE:
+        raise Refused(status, "")
     try:
         said = json.loads(answer.content)
     except ValueError:
@@ -131,6 +160,7 @@ def _read(answer: httpx.Response) -> Any:
         raise Away("REDCap answers with a page: closed for maintenance?") from None
     words = said.get("error") if isinstance(said, dict) else None
     if words is not None or not answer.is_success:
+        status = NO_RIGHT if FORBIDDEN.match(str(words)) else status
         raise Refused(status if status >= 400 else 400, str(words))
     return said
 

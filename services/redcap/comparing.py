@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.redcap.instances import Keys, Numbers, Place
-from services.redcap.lines import Line
+from services.redcap.writing.instances import Keys, Numbers, Place
+from services.redcap.writing.lines import Line
 
 GATEWAY, REDCAP, BOTH = "gateway", "redcap", "both"
 """Only here, only there, or there otherwise."""

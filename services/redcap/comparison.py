@@ -7,16 +7,18 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.client import Redcap
-from services.redcap.comparing import BOTH, GATEWAY, Difference, Expected, of_instances, of_records
-from services.redcap.gathering import Gatherer
-from services.redcap.instances import found_there, ours
-from services.redcap.lines import written
+from services.redcap.comparing import BOTH, GATEWAY, REDCAP, Difference, Expected, of_instances, of_records
+from services.redcap.definition import fitness
+from services.redcap.definition.lacking import Lack, Unfit
+from services.redcap.definition.schema import Schema
 from services.redcap.mapping import Mapping as Names
-from services.redcap.owed import owe, unpark
-from services.redcap.schema import Schema, Unfit
+from services.redcap.owed import KINDS, owe, unpark
 from services.redcap.tokens import INCOMING
+from services.redcap.writing.gathering import Gatherer
+from services.redcap.writing.instances import found_there, ours
+from services.redcap.writing.lines import written
 from shared.database import Database
-from shared.tables import Participant, RedcapDifference, RedcapOwed, RedcapTarget, Series, Study, Transfer
+from shared.tables import Participant, Project, RedcapDifference, RedcapOwed, RedcapTarget, Series, Study, Transfer
 from shared.tables.base import new_id, now
 
 AT_ONCE = 100
@@ -24,6 +26,9 @@ AT_ONCE = 100
 
 Debt = tuple[str, str]
 """Kind and subject of what could be owed."""
+
+DEFINITION = "definition"
+"""The kind of a difference that is no record's."""
 
 SENT = ("completed", "quarantined")
 
@@ -52,7 +57,10 @@ def sides(target: str, names: Names) -> Sides:
 class Comparison:
     """Of one REDCap project."""
 
-    def __init__(self, database: Database, gatherer: Gatherer, redcap: Redcap, schema: Schema, target: str) -> None:
+    def __init__(
+        self, database: Database, gatherer: Gatherer, redcap: Redcap, schema: Schema, target: str, why_not: str
+    ) -> None:
+        self._why_not = why_not
         self._database = database
         self._gatherer = gatherer
         self._redcap = redcap
@@ -60,13 +68,20 @@ class Comparison:
         self._target = target
         self._sides = sides(target, gatherer.mapping)
 
+    async def lacks(self) -> list[Lack]:
+        """What its definition lacks of all that may have to be written."""
+        async with self._database.reading() as session:
+            project = await session.get(Project, self._target)
+        with_images = [each for each in project.events if each not in project.events_without_images] if project else []
+        return fitness.lacks(self._target, self._gatherer.mapping, self._schema, with_images)
+
     async def differences(self) -> list[Difference]:
         """All of them. Raises Away and Refused."""
         there = {str(row[self._schema.record]) for row in await self._redcap.records([self._schema.record])}
         async with self._database.reading() as session:
             here = await self._records(session)
             gone = await self._withdrawn(session)
-        found: list[Difference] = []
+        found = [self._defined_otherwise(lack) for lack in await self.lacks()]
         for records in _portions(sorted(here)):
             found += await self._of(records)
         found += [
@@ -77,6 +92,12 @@ class Comparison:
         for records in _portions(strangers):
             found += of_instances(self._sides.instruments, [], {}, found_there(await self._rows(records), self._schema))
         return found
+
+    def _defined_otherwise(self, lack: Lack) -> Difference:
+        """What is lacking, and whether it will be added."""
+        will = f"it is not added: {self._why_not}" if self._why_not else "it is added when it is needed, or by sync"
+        what = f"{lack.what}; {will}" if lack.addition is not None else lack.what
+        return Difference(DEFINITION, self._target or "incoming", GATEWAY, what[:300])
 
     async def _records(self, session: AsyncSession) -> list[str]:
         if self._target == INCOMING:
@@ -102,7 +123,9 @@ class Comparison:
                 except Unfit as error:
                     found.append(Difference(kind, subject, GATEWAY, str(error)[:300]))
             mine = await ours(session, self._target, records)
-        return found + of_instances(self._sides.instruments, expected, mine, there)
+        unfit = {(each.kind, each.subject) for each in found}
+        both_ways = of_instances(self._sides.instruments, expected, mine, there)
+        return found + [each for each in both_ways if each.side != REDCAP or (each.kind, each.subject) not in unfit]
 
     async def _rows(self, records: Sequence[str]) -> list[dict[str, object]]:
         """Keys and what is compared, as far as they are defined there."""
@@ -162,7 +185,7 @@ async def keep(
 def _lacking(found: Sequence[Difference]) -> dict[str, list[str]]:
     lacking: dict[str, list[str]] = {}
     for each in found:
-        if each.side in (GATEWAY, BOTH):
+        if each.side in (GATEWAY, BOTH) and each.kind in KINDS:
             lacking.setdefault(each.kind, []).append(each.subject)
     return lacking
 

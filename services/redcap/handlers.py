@@ -5,9 +5,9 @@ import asyncio
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.owed import owe
-from services.redcap.results import read_result
 from services.redcap.tokens import INCOMING, Tokens
 from services.redcap.withdrawn import forget, used
+from services.redcap.writing.results import read_result
 from shared.database import Database, insert_new
 from shared.events import (
     QuarantineReviewed,

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.owed import unpark
 from services.redcap.settings import RedcapSettings
+from shared.moments import long_ago
 from shared.settings import Settings
 from shared.tables import RedcapTarget
 from shared.tables.base import new_id, now
@@ -27,6 +28,6 @@ async def compare_tonight(session: AsyncSession, settings: Settings, redcap: Red
     if not is_night(now(), ZoneInfo(settings.timezone), redcap.night_hour):
         return
     for target in await session.scalars(select(RedcapTarget).where(RedcapTarget.configured)):
-        if target.comparison is None and (target.compared_at is None or now() - target.compared_at > TOO_SOON):
+        if target.comparison is None and (target.compared_at is None or long_ago(target.compared_at, TOO_SOON)):
             target.comparison, target.repair = new_id(), redcap.night_repair
             await unpark(session, target.project)

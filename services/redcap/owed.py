@@ -7,11 +7,14 @@ from sqlalchemy import ColumnElement, and_, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.database import insert_new
+from shared.moments import come
 from shared.tables import RedcapOwed
 from shared.tables.base import now
 
 KINDS = ("study", "series", "transfer", "participant", "imaging")
 """In the order in which they are paid: a record before what hangs on it."""
+PUT_OFF = timedelta(minutes=1)
+"""Longer nothing is."""
 
 
 async def owe(
@@ -36,10 +39,15 @@ async def owe(
         await session.execute(update(RedcapOwed).where(*this).values(again))
 
 
+def is_due() -> ColumnElement[bool]:
+    """What is not put off, and does not wait for a person."""
+    return come(RedcapOwed.due_at, PUT_OFF)
+
+
 async def due(session: AsyncSession, project: str, limit: int) -> list[RedcapOwed]:
     """The next ones."""
     order = case({kind: number for number, kind in enumerate(KINDS)}, value=RedcapOwed.kind)
-    mine = RedcapOwed.project == project, RedcapOwed.due_at <= now()
+    mine = RedcapOwed.project == project, is_due()
     query = select(RedcapOwed).where(*mine).order_by(order, RedcapOwed.owed_at, RedcapOwed.subject).limit(limit)
     return list(await session.scalars(query))
 

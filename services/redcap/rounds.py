@@ -4,18 +4,18 @@ import asyncio
 
 from sqlalchemy import select
 
-from services.redcap.client import Away, Refused
+from services.redcap.client import Away, MayNotWrite, Refused
 from services.redcap.comparison import keep
-from services.redcap.reading import Reader
-from services.redcap.schema import Unfit
+from services.redcap.definition.lacking import Unfit
+from services.redcap.owed import is_due
 from services.redcap.settings import RedcapSettings
+from services.redcap.takeover.reading import Reader
 from services.redcap.targets import Targets
 from services.redcap.tokens import TABLES, Tokens
-from services.redcap.writer import Writer
+from services.redcap.writing.writer import Writer
 from shared.database import Database, DatabaseUnavailable
 from shared.log import logger
 from shared.tables import RedcapOwed, RedcapTarget
-from shared.tables.base import now
 
 log = logger("redcap")
 
@@ -66,8 +66,7 @@ class Rounds:
         try:
             return await (self._read() if target == TABLES else self._write(target))
         except (Away, Refused, Unfit) as error:
-            seconds = await self._targets.ill(target, str(error))
-            log.warning("REDCap has not done what it was asked", project=target, why=str(error), seconds=seconds)
+            await self._ill(target, error)
         except DatabaseUnavailable:
             raise
         except Exception as error:
@@ -75,8 +74,20 @@ class Rounds:
             log.exception("turn failed", project=target)
         return False
 
+    async def _ill(self, target: str, error: Away | Refused | Unfit) -> None:
+        # It may have been redefined meanwhile.
+        self._writer.forget(target)
+        seconds = await self._targets.ill(target, str(error))
+        log.warning("REDCap has not done what it was asked", project=target, why=str(error), seconds=seconds)
+
     async def _write(self, target: str) -> bool:
-        paid = await self._writer.pay(target)
+        try:
+            paid = await self._writer.pay(target)
+        except MayNotWrite as error:
+            # What may be read can be compared: who has asked for that would wait for ever for what is owed to be paid.
+            await self._ill(target, error)
+            await self._compare(target)
+            return False
         more = paid or await self._compare(target)
         await self._targets.well(target, wrote=paid)
         return more
@@ -92,12 +103,14 @@ class Rounds:
         return False
 
     async def _compare(self, target: str) -> bool:
-        """When somebody has asked for it, and all that was owed is paid; whether there is more to pay now."""
+        """When somebody has asked for it, and all that can be paid is; whether there is more to pay now."""
         async with self._database.reading() as session:
             row = await session.get_one(RedcapTarget, target)
         if row.comparison is None:
             return False
         self._writer.forget(target)
+        if row.repair:
+            await self._writer.complete(target)
         found = await (await self._writer.comparison(target)).differences()
         async with self._database.session() as session:
             await keep(session, target, row.comparison, found, row.repair)
@@ -107,7 +120,7 @@ class Rounds:
     async def _wanted(self, target: str) -> bool:
         if target == TABLES:
             return True
-        mine = RedcapOwed.project == target, RedcapOwed.due_at <= now()
+        mine = RedcapOwed.project == target, is_due()
         asked = RedcapTarget.project == target, RedcapTarget.comparison.is_not(None)
         async with self._database.reading() as session:
             owed = await session.scalar(select(RedcapOwed.subject).where(*mine).limit(1))

@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 
 from services.redcap import nights
 from services.redcap.client import Pace, open_http
-from services.redcap.gateway import Gateway, open_gateway
-from services.redcap.gathering import Gatherer
 from services.redcap.handlers import handlers
 from services.redcap.mapping import load_mapping
-from services.redcap.reading import Reader
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
-from services.redcap.takeover import Takeover
+from services.redcap.takeover.gateway import Gateway, open_gateway
+from services.redcap.takeover.reading import Reader
+from services.redcap.takeover.taken_over import Takeover
 from services.redcap.targets import Targets
 from services.redcap.tokens import Tokens
-from services.redcap.writer import Writer
+from services.redcap.writing.gathering import Gatherer
+from services.redcap.writing.writer import Writer
 from shared.log import logger
 from shared.service import Context, Service, Tick
 from shared.service.composition import Resources
@@ -34,7 +34,7 @@ async def _open(context: Context) -> AsyncIterator[Resources]:
 
 async def _serve(context: Context, ready: Callable[[], None]) -> None:
     settings = RedcapSettings()
-    targets = Targets(context.database, settings.lease_seconds)
+    targets = Targets(context.database, settings.lease_seconds, settings.read_minutes * 60)
     if settings.url is None:
         log.info("no REDCap is configured: idle")
         await targets.settle([])

@@ -34,8 +34,10 @@ class RedcapSettings(FionaSettings):
     timeout_seconds: float = Field(default=60, gt=0, description="without a sign of life from REDCap")
     poll_seconds: float = Field(default=5, gt=0, description="how often it is looked at what is owed")
     read_minutes: float = Field(default=15, gt=0, description="how often REDCap's tables are read")
+    add_events: bool = Field(
+        default=True, description="whether missing events, and instruments at them, are added where the token may"
+    )
     night_hour: int = Field(default=3, ge=0, le=23, description="when gateway and REDCap are compared each night")
-
     night_repair: bool = Field(default=False, description="whether what a night finds missing there is written again")
 
     @field_validator("url", "api_url")

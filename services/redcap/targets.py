@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, or_, select, update
 
-from shared.database import Database, insert_new
+from shared import lease
+from shared.database import Database, DatabaseUnavailable, insert_new
+from shared.moments import come_after_tries
 from shared.tables import RedcapTarget
-from shared.tables.base import now
+from shared.tables.base import new_id, now
 
 DELAYS = (10.0, 60.0, 600.0, 3600.0)
 """Seconds after the n-th failure in a row; the last holds for all that follow."""
@@ -23,9 +25,11 @@ def delay(failures: int) -> float:
 class Targets:
     """The rows of `redcap_targets`."""
 
-    def __init__(self, database: Database, lease_seconds: float) -> None:
+    def __init__(self, database: Database, lease_seconds: float, read_seconds: float = 0) -> None:
         self._database = database
-        self._lease = timedelta(seconds=lease_seconds)
+        self._rests = [timedelta(seconds=each) for each in (read_seconds, *DELAYS)]
+        self._held = timedelta(seconds=lease_seconds)
+        self._holder = new_id()
 
     async def settle(self, names: Collection[str]) -> None:
         """Note which there are."""
@@ -41,31 +45,28 @@ class Targets:
 
     async def open(self) -> list[str]:
         """Those that may be asked now and are in nobody's hands."""
+        free = self._may_be_asked(), lease.free(RedcapTarget, self._held)
+        query = select(RedcapTarget.project).where(*free).order_by(RedcapTarget.project)
         async with self._database.reading() as session:
-            return list(
-                await session.scalars(select(RedcapTarget.project).where(*self._free()).order_by(RedcapTarget.project))
-            )
+            return list(await session.scalars(query))
 
     @asynccontextmanager
     async def held(self, name: str) -> AsyncIterator[bool]:
         """Have it in hand, renewed all the time; False when somebody else was quicker. The dead lose it in time."""
+        row = RedcapTarget.project == name
         async with self._database.session() as session:
-            until = now() + self._lease
-            free = RedcapTarget.project == name, *self._free()
-            taken = await session.execute(
-                update(RedcapTarget).where(*free).values(leased_until=until).returning(RedcapTarget.project)
-            )
-            mine = taken.first() is not None
+            mine = await lease.claim(session, RedcapTarget, row & self._may_be_asked(), self._holder, self._held)
         if not mine:
             yield False
             return
-        renewing = asyncio.create_task(self._renew(name))
+        renewing = asyncio.create_task(self._renew(row))
         try:
             yield True
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-            await self.note(name, leased_until=None)
+            async with self._database.session() as session:
+                await lease.release(session, RedcapTarget, row, self._holder)
 
     async def note(self, name: str, **values: object) -> None:
         """Write down how it is with it."""
@@ -87,16 +88,13 @@ class Targets:
             target.due_at = now() + timedelta(seconds=seconds)
         return seconds
 
-    async def _renew(self, name: str) -> None:
+    async def _renew(self, row: ColumnElement[bool]) -> None:
         while True:
-            await asyncio.sleep(self._lease.total_seconds() / 3)
-            await self.note(name, leased_until=now() + self._lease)
+            await asyncio.sleep(self._held.total_seconds() / 3)
+            with suppress(DatabaseUnavailable):
+                async with self._database.session() as session:
+                    await lease.extend(session, RedcapTarget, row, self._holder, self._held)
 
-    @staticmethod
-    def _free() -> tuple[ColumnElement[bool], ...]:
-        moment = now()
-        return (
-            RedcapTarget.configured.is_(True),
-            or_(RedcapTarget.leased_until.is_(None), RedcapTarget.leased_until < moment),
-            or_(RedcapTarget.due_at.is_(None), RedcapTarget.due_at <= moment),
-        )
+    def _may_be_asked(self) -> ColumnElement[bool]:
+        again = come_after_tries(RedcapTarget.due_at, RedcapTarget.failures, self._rests)
+        return RedcapTarget.configured.is_(True) & or_(RedcapTarget.due_at.is_(None), again)

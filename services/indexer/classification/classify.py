@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from services.indexer.header import Header
-from services.indexer.rules import Condition, NotReference, Operator, Reference, Rule, Rules, tag_number
-from services.indexer.values import number, shown
+from services.indexer.classification.rules import Condition, NotReference, Operator, Reference, Rule, Rules, tag_number
+from services.indexer.headers.header import Header
+from services.indexer.headers.values import number, shown
 
 ABSENT = object()
 

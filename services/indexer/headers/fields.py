@@ -7,7 +7,7 @@ values are shown as a Python list in a text, as the original does.
 import re
 from typing import Any
 
-from services.indexer.header import Header
+from services.indexer.headers.header import Header
 
 TAGS: dict[str, int] = {
     "Manufacturer": 0x00080070,

@@ -6,9 +6,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.indexer import classify, fields, siemens
-from services.indexer.header import Header, read, with_creators
-from services.indexer.rules import Rules
+from services.indexer.classification import classify
+from services.indexer.classification.rules import Rules
+from services.indexer.headers import fields, siemens
+from services.indexer.headers.header import Header, read, with_creators
 from shared.events import ReceivedInstance
 from shared.log import logger
 from shared.store import Store

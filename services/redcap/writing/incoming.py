@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.redcap.lines import Line, named
 from services.redcap.mapping import Errors, Incoming
-from services.redcap.results import result_of
 from services.redcap.values import Clock, Day
+from services.redcap.writing.lines import Line, named
+from services.redcap.writing.results import result_of
 from shared.crypto import Vault
 from shared.store import Store
 from shared.tables import QuarantinedInstance, Series, Study, StudyIdentity, Transfer, TransferPart

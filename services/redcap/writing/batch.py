@@ -6,17 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from services.redcap.client import Redcap, Refused
-from services.redcap.instances import Numbers, Place, found_there, keep, ours
-from services.redcap.lines import Line, item, written
+from services.redcap.client import TOO_LARGE, Away, Redcap, Refused
+from services.redcap.definition.schema import Schema
 from services.redcap.mapping import Mapping
-from services.redcap.schema import Schema
+from services.redcap.writing.instances import Numbers, Place, found_there, keep, ours
+from services.redcap.writing.lines import Line, item, written
 from shared.database import Database
 from shared.tables import RedcapOwed
 
 Row = dict[str, str | int]
 IDENTIFIED = (401, 403, 404)
 """What REDCap refuses whoever asks, whatever the rows."""
+
+LOCKED = "located on a form that is locked"
 
 
 @dataclass
@@ -96,10 +98,13 @@ def rows_of(debts: Sequence[Numbered]) -> list[Row]:
     return list(rows.values())
 
 
-async def imported(redcap: Redcap, debts: Sequence[Numbered]) -> tuple[list[Numbered], list[tuple[Numbered, str]]]:
+async def imported(
+    redcap: Redcap, debts: Sequence[Numbered], *, stubborn: bool = False
+) -> tuple[list[Numbered], list[tuple[Numbered, str]]]:
     """Import them: who was taken, and who was not, and why. One bad row fails a whole import, so it is halved.
 
-    Raises Away, and Refused when it is not about the rows.
+    `stubborn`: REDCap has failed at them more than once; if it answers otherwise, it is halved, too. Raises Away, and
+    Refused when it is not about the rows.
     """
     try:
         await redcap.write(rows_of(debts))
@@ -107,15 +112,24 @@ async def imported(redcap: Redcap, debts: Sequence[Numbered]) -> tuple[list[Numb
     except Refused as error:
         if error.status in IDENTIFIED:
             raise
-        if len(debts) == 1:
-            return [], [(debts[0], told(error.words, debts[0].rows))]
+        why = str(error) if error.status == TOO_LARGE else told(error.words, debts[0].rows)
+    except Away as error:
+        if not stubborn:
+            raise
+        await redcap.export("project")
+        why = f"REDCap fails at it: {error}"
+    if len(debts) == 1:
+        return [], [(debts[0], why)]
     middle = len(debts) // 2
-    first, second = await imported(redcap, debts[:middle]), await imported(redcap, debts[middle:])
+    first = await imported(redcap, debts[:middle], stubborn=stubborn)
+    second = await imported(redcap, debts[middle:], stubborn=stubborn)
     return first[0] + second[0], first[1] + second[1]
 
 
 def told(words: str, rows: Sequence[Row]) -> str:
     """What can be said of REDCap's refusal: which of the fields it names; its words quote values."""
+    if LOCKED in words:
+        return "its form is locked there"
     sent = {name for row in rows for name in row}
     fields = [name for name in dict.fromkeys(re.findall(r"[a-z][a-z0-9_]*", words)) if name in sent]
     return f"REDCap does not take it because of {', '.join(fields)}" if fields else "REDCap does not take it"

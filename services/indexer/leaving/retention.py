@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.indexer import files, forgetting, leaving
+from services.indexer import files
 from services.indexer.clock import Clock
-from services.indexer.taking_away import AWAY, Known, stays, take_away
+from services.indexer.leaving import forgetting
+from services.indexer.leaving import study as leaving
+from services.indexer.leaving.taking_away import AWAY, Known, stays, take_away
 from shared.crypto import Vault
 from shared.database import Database, lock
 from shared.events import Event, IdentitiesRemoved, RetentionApplied, RetentionEnded
 from shared.handlers import Retry
 from shared.log import logger
-from shared.retention import links
+from shared.retention import links, removals
 from shared.retention.facts import facts_of_studies
 from shared.retention.orders import going
 from shared.retention.rows import answer
@@ -59,6 +61,7 @@ async def archive(
                     await _unmark(session, uid, gone.back)
             else:
                 await asyncio.to_thread(leaving.remove_links, store, uid, fields)
+                await asyncio.to_thread(removals.keep, store, removals.ARCHIVE, uid, clock.now())
         except OSError as error:
             raise Retry(f"files cannot be removed: {type(error).__name__}") from None
     log.info("left the archive", study_instance_uid=uid, files=gone.files, bytes=gone.size, back=len(gone.back))
@@ -113,25 +116,37 @@ async def _unmark(session: AsyncSession, uid: str, paths: list[str]) -> None:
 
 
 async def missing(event: RetentionEnded, database: Database, store: Store, clock: Clock) -> RetentionApplied:
-    """Rows whose files are not there say so from now on: a transfer of them fails at once and with that reason."""
+    """Rows whose files are not there say so from now on: a transfer of them fails at once and with that reason.
+
+    What has left by a policy, and came back with the rows of a database of before, is known by the store.
+    """
     uid = event.subject
     async with files.study_lock(store, uid):
         async with database.reading() as session:
             known = await _known(session, uid)
+            seen_at = await session.scalar(select(Study.last_seen_at).where(Study.study_instance_uid == uid))
         gone = await asyncio.to_thread(
             lambda: [path for path, each in known.items() if not each.removed and not (store / path).is_file()]
         )
+        left_at = (await asyncio.to_thread(removals.last, store, removals.ARCHIVE, [uid], seen_at)).get(uid)
         async with database.session() as session:
             await lock(session, "indexer", uid)
+            study = await session.get(Study, uid)
+            by_policy = left_at is not None and study is not None and study.last_seen_at < left_at
+            at, by = (left_at, "archive") if by_policy else (clock.now(), "missing")
             mine = Instance.study_instance_uid == uid, Instance.removed_at.is_(None)
             for path in gone:
-                lost = update(Instance).where(*mine, Instance.path == path)
-                await session.execute(lost.values(removed_at=clock.now(), removed_by="missing"))
+                await session.execute(
+                    update(Instance).where(*mine, Instance.path == path).values(removed_at=at, removed_by=by)
+                )
             left = await session.scalar(select(Instance.sop_instance_uid).where(*mine).limit(1))
             if gone and left is None:
                 query = update(Study).where(Study.study_instance_uid == uid)
-                await session.execute(query.values(removed_at=clock.now()))
-    log.warning("files are missing", study_instance_uid=uid, files=len(gone))
+                await session.execute(query.values(removed_at=at))
+    if by_policy:
+        log.info("had left the archive", study_instance_uid=uid, files=len(gone))
+    else:
+        log.warning("files are missing", study_instance_uid=uid, files=len(gone))
     return answer(event, removed={"rows without a file": len(gone)}, study=uid)
 
 
@@ -167,5 +182,5 @@ async def sweep(event: RetentionEnded, database: Database, store: Store) -> Rete
         for what, number in found.items():
             total[what] = total.get(what, 0) + number
     if total:
-        log.info("links removed", part=event.subject, removed=total)
+        log.info("links removed", part=event.subject, **total)
     return answer(event, removed=total)

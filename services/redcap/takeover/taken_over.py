@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.client import Item
 from services.redcap.comparing import BOTH, GATEWAY, REDCAP, Difference
-from services.redcap.gateway import Gateway, NotTaken, segment
 from services.redcap.mapping import Mapping
-from services.redcap.taking import digests, merged
-from services.redcap.wishes import Wish
+from services.redcap.takeover.gateway import Gateway, NotTaken, segment
+from services.redcap.takeover.taking import digests, merged
+from services.redcap.takeover.wishes import Wish
 from shared.crypto import Vault
 from shared.database import Database
 from shared.tables import CouplingEntry, RedcapTaken

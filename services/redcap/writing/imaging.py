@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.redcap.lines import Line, named
+from services.redcap.definition.schema import Schema
 from services.redcap.mapping import OneProject
-from services.redcap.results import result_of
-from services.redcap.schema import Schema
 from services.redcap.values import Day, Value
+from services.redcap.writing.lines import Line, named
+from services.redcap.writing.results import result_of
 from shared.store import Store
 from shared.tables import Participant, Transfer
 
@@ -40,6 +40,11 @@ def event_of(names: OneProject, schema: Schema, event: str) -> str:
     """The unique name of a project's event in its REDCap project. Raises Unfit."""
     wanted = names.events.get(event, event)
     return schema.event(wanted, names.arm) if schema.longitudinal else wanted
+
+
+def basics(names: OneProject, schema: Schema) -> list[str]:
+    """The instruments that every event has: those of the names."""
+    return list(dict.fromkeys(schema.fields[name].form for name in names.names if name in schema.fields))
 
 
 def first_event(names: OneProject, schema: Schema) -> str | None:

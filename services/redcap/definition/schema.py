@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.redcap.client import Away, Item, Redcap, Refused
+from services.redcap.definition.lacking import (
+    Designation,
+    Lack,
+    Repeating,
+    Unfit,
+    named_whole,
+    no_event,
+    unique_name,
+)
 from services.redcap.values import Field
 
 FORM_STATUS = {"0": "Incomplete", "1": "Unverified", "2": "Complete"}
@@ -15,16 +24,13 @@ _CHOICES = {"yesno": {"1": "Yes", "0": "No"}, "truefalse": {"1": "True", "0": "F
 _CHOSEN = ("radio", "dropdown", "checkbox")
 
 
-class Unfit(Exception):
-    """A REDCap project lacks what would have to be written; the text names what, free of values."""
-
-
 @dataclass(frozen=True)
 class Schema:
     """Fields, events, and which instruments are where and repeat where; no events in a classic project."""
 
     record: str
     longitudinal: bool
+    in_production: bool
     fields: Mapping[str, Field]
     events: Mapping[str, str]
     designated: Collection[tuple[str, str]]
@@ -33,34 +39,40 @@ class Schema:
 
     def event(self, name: str, arm: int) -> str:
         """The unique name of an event that is called so here, by REDCap's rule for them or by its label. Or Unfit."""
-        unique = f"{re.sub(r'[^a-z0-9_]', '', re.sub(r'[ -]+', '_', name.lower()))}_arm_{arm}"
-        for candidate in (name, unique):
+        unique = unique_name(name, arm)
+        spaced = unique_name(name.replace("-", " "), arm)
+        for candidate in (name, unique, spaced) if named_whole(name) else (name,):
             if candidate in self.events:
                 return candidate
         for candidate, label in self.events.items():
             if label.casefold() == name.casefold() and re.search(rf"_arm_{arm}[a-z]?$", candidate):
                 return candidate
-        raise Unfit(f"event {unique} is not defined")
+        raise Unfit(no_event(name, arm))
 
-    def lacks(self, event: str | None, instrument: str | None, fields: Collection[str]) -> list[str]:
+    def lacks(self, event: str | None, instrument: str | None, fields: Collection[str]) -> list[Lack]:
         """What forbids a line with these fields: at an event, and of an instrument that repeats."""
+        if self.longitudinal and event is None:
+            return [Lack("the mapping names no event")]
         if self.longitudinal and event not in self.events:
-            return [f"event {event} is not defined"] if event is not None else ["the mapping names no event"]
-        found = [f"field {name} is not defined" for name in fields if name not in self.fields]
+            return [no_event(str(event), 1)]
+        found = [Lack(f"field {name} is not defined") for name in fields if name not in self.fields]
+        at = event if self.longitudinal else None
         if instrument is not None:
             if instrument not in {field.form for field in self.fields.values()}:
-                return [*found, f"instrument {instrument} is not defined"]
-            if (event if self.longitudinal else None, instrument) not in self.repeating:
-                found.append(f"instrument {instrument} does not repeat{self._at(event)}")
+                return [*found, Lack(f"instrument {instrument} is not defined")]
+            if (at, instrument) not in self.repeating:
+                repeats = Repeating(at, instrument)
+                found.append(Lack(f"instrument {instrument} does not repeat{self._at(event)}", repeats))
         for field in (self.fields[name] for name in fields if name in self.fields and name != self.record):
             if instrument is not None and field.form != instrument:
-                found.append(f"field {field.name} is not of instrument {instrument}")
-            elif instrument is None and (event if self.longitudinal else None, field.form) in self.repeating:
-                found.append(f"field {field.name} is of an instrument that repeats")
-            if self.longitudinal and event is not None and (event, field.form) not in self.designated:
-                found.append(f"instrument {field.form} is not designated for event {event}")
-        if self.longitudinal and event in self.repeating_events:
-            found.append(f"event {event} repeats as a whole")
+                found.append(Lack(f"field {field.name} is not of instrument {instrument}"))
+            elif instrument is None and (at, field.form) in self.repeating:
+                found.append(Lack(f"field {field.name} is of an instrument that repeats"))
+            if at is not None and (at, field.form) not in self.designated:
+                what = f"instrument {field.form} is not designated for event {at}"
+                found.append(Lack(what, Designation(at, field.form)))
+        if at is not None and at in self.repeating_events:
+            found.append(Lack(f"event {at} repeats as a whole"))
         return list(dict.fromkeys(found))
 
     def _at(self, event: str | None) -> str:
@@ -77,7 +89,9 @@ async def read_schema(redcap: Redcap) -> Schema:
     events = await redcap.export("event") if longitudinal else []
     designated = await redcap.export("formEventMapping") if longitudinal else []
     repeats = str(about.get("has_repeating_instruments_or_events", "1")) == "1"
-    return schema_of(longitudinal, metadata, events, designated, await _repeating(redcap) if repeats else [])
+    repeating = await _repeating(redcap) if repeats else []
+    in_production = str(about.get("in_production", "1")) == "1"
+    return schema_of(longitudinal, metadata, events, designated, repeating, in_production=in_production)
 
 
 async def _repeating(redcap: Redcap) -> list[Item]:
@@ -92,7 +106,13 @@ async def _repeating(redcap: Redcap) -> list[Item]:
 
 
 def schema_of(
-    longitudinal: bool, metadata: list[Item], events: list[Item], designated: list[Item], repeating: list[Item]
+    longitudinal: bool,
+    metadata: list[Item],
+    events: list[Item],
+    designated: list[Item],
+    repeating: list[Item],
+    *,
+    in_production: bool = False,
 ) -> Schema:
     """What the exports mean together."""
     fields = {row["field_name"]: _field(row) for row in metadata}
@@ -103,6 +123,7 @@ def schema_of(
     return Schema(
         record=str(metadata[0]["field_name"]),
         longitudinal=longitudinal,
+        in_production=in_production,
         fields=fields,
         events={row["unique_event_name"]: str(row.get("event_name", "")) for row in events},
         designated=frozenset((row["unique_event_name"], row["form"]) for row in designated),

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.client import Away, Item
-from services.redcap.schema import Schema
+from services.redcap.definition.schema import Schema
 from shared.database import insert_new
 from shared.tables import RedcapInstance
 

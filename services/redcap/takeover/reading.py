@@ -6,14 +6,15 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from services.redcap import wishes
 from services.redcap.client import Pace, Redcap, Refused
 from services.redcap.comparing import Difference
+from services.redcap.definition.lacking import Lack, Unfit
+from services.redcap.definition.schema import Schema, read_schema
 from services.redcap.mapping import CouplingColumns, Mapping, ProjectColumns, RoutingColumns
-from services.redcap.schema import Schema, Unfit, read_schema
 from services.redcap.settings import RedcapSettings
-from services.redcap.takeover import Takeover
-from services.redcap.wishes import Wish
+from services.redcap.takeover import wishes
+from services.redcap.takeover.taken_over import Takeover
+from services.redcap.takeover.wishes import Wish
 
 Columns = ProjectColumns | RoutingColumns | CouplingColumns
 Take = Callable[[Sequence[Wish]], Awaitable[None]]
@@ -57,5 +58,5 @@ class Reader:
         schema = await read_schema(redcap)
         wanted = list(dict.fromkeys([schema.record, *wishes.columns_of(columns)]))
         if missing := [name for name in wanted if name not in schema.fields]:
-            raise Unfit(f"the table that is read has no field {', '.join(missing)}")
+            raise Unfit(Lack(f"the table that is read has no field {', '.join(missing)}"))
         return await redcap.records(wanted), schema

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from services.indexer.header import Header
+from services.indexer.headers.header import Header
 
 with warnings.catch_warnings():
     # Importing nibabel's DICOM part announces that it is experimental.

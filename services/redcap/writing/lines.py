@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.redcap.definition.lacking import Lack, Unfit
+from services.redcap.definition.schema import Schema
 from services.redcap.mapping import Mapping as Names
-from services.redcap.schema import Schema, Unfit
 from services.redcap.values import NoChoice, Value, rendered
 
 
@@ -38,13 +39,13 @@ def written(line: Line, schema: Schema, mapping: Names) -> dict[str, str]:
         name: value for name, value in line.values.items() if name in schema.fields or name not in mapping.optional
     }
     if lacking := schema.lacks(line.event, line.instrument, values):
-        raise Unfit("; ".join(lacking))
+        raise Unfit(*lacking)
     columns: dict[str, str] = {}
     try:
         for name, value in values.items():
             columns |= rendered(value, schema.fields[name], mapping.codings.get(name))
     except NoChoice as error:
-        raise Unfit(str(error)) from None
+        raise Unfit(Lack(str(error))) from None
     return columns
 
 

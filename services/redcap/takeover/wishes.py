@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.redcap.client import Item
+from services.redcap.definition.schema import Schema
 from services.redcap.mapping import CouplingColumns, ProjectColumns, RoutingColumns
-from services.redcap.schema import Schema
 
 LISTS = ("events", "events_without_images", "destinations", "options")
 FLAGS = ("active",)

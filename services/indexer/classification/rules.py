@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from services.indexer.header import keyword_tag
+from services.indexer.headers.header import keyword_tag
 
 Operator = Literal["regexp", "==", "!=", "<", ">", "contains", "approx", "exist", "notexist"]
 SHIPPED = Path(__file__).with_name("classify_rules.json")

@@ -7,6 +7,7 @@ decoded on demand by `values`.
 import mmap
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -14,13 +15,19 @@ from typing import BinaryIO
 import pydicom
 from pydicom.datadict import dictionary_VR, private_dictionary_VR, tag_for_keyword
 from pydicom.filereader import _read_file_meta_info as read_file_meta_info
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from services.indexer import values
-from services.indexer.scan import Raw, Walk
-from services.indexer.values import Value
+from services.indexer.headers import values
+from services.indexer.headers.values import Value
+from shared.dicom.elements import elements
+from shared.dicom.encoding import DEFLATED, Buffer, Encoding, Unparsable, encoding_of
+from shared.dicom.filemeta import read_meta
+
+Raw = dict[int, tuple[str | None, bytes]]
+"""Tag -> VR (None where none is written), undecoded value."""
 
 CHARSET = 0x00080005
+VALUE_LIMIT = 8 << 20
+"""Bytes of one value that are kept: headers that matter are smaller."""
 INFLATED_LIMIT = 16 << 20
 """Bytes of a deflated dataset that are looked at: a small file may inflate to anything."""
 
@@ -102,42 +109,37 @@ def with_creators(tags: Iterable[int]) -> frozenset[int]:
 
 def read(path: Path, wanted: frozenset[int]) -> Header:
     """Read the wanted elements of a file; raises whatever it is that makes the file unreadable."""
-    with path.open("rb") as file:
-        syntax, start = _file_meta(file)
-        implicit, little_endian = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
-        if syntax == DeflatedExplicitVRLittleEndian:
-            file.seek(start)
-            inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), INFLATED_LIMIT)
-            found = Walk(inflated, implicit, little_endian).find(0, wanted)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        syntax, start = _file_meta(file, data)
+        encoding = encoding_of(syntax, data, start)
+        if syntax in DEFLATED:
+            inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], INFLATED_LIMIT)
+            found = find(inflated, 0, encoding, wanted)
         else:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                found = Walk(data, implicit, little_endian).find(start, wanted)
+            found = find(data, start, encoding, wanted)
     if not found:
         raise ValueError("none of the wanted elements is there")
-    return Header(found, little_endian)
+    return Header(found, encoding.little_endian)
 
 
-def _file_meta(file: BinaryIO) -> tuple[str, int]:
-    """The transfer syntax UID and where the dataset starts (PS3.10 §7.1)."""
-    head = file.read(1024)
-    length = int.from_bytes(head[140:144], "little")
-    meta = head[144 : 144 + length]
-    found = meta.find(b"\x02\0\x10\0UI")
-    if head[128:140] != b"DICM\x02\0\0\0UL\x04\0" or found < 0 or 144 + length > len(head):
-        return _unusual(file)
-    size = int.from_bytes(meta[found + 6 : found + 8], "little")
-    return meta[found + 8 : found + 8 + size].decode("ascii", "replace").strip(" \0"), 144 + length
+def find(buffer: Buffer, start: int, encoding: Encoding, wanted: frozenset[int]) -> Raw:
+    """The wanted elements; of a dataset that is broken, as what is here already may be, those before it breaks."""
+    found: Raw = {}
+    with suppress(Unparsable):
+        for tag, vr, value, length in elements(buffer, start, encoding, wanted, last=max(wanted)):
+            if length <= VALUE_LIMIT:
+                found[tag] = vr.decode() or None, bytes(buffer[value : value + length])
+    return found
 
 
-def _unusual(file: BinaryIO) -> tuple[str, int]:
-    """The same by pydicom, for a file with long, odd or no file meta information."""
-    file.seek(0)
+def _file_meta(file: BinaryIO, data: mmap.mmap) -> tuple[str, int]:
+    """The transfer syntax UID and where the dataset starts; by pydicom where the file meta is odd or none."""
+    with suppress(Unparsable):
+        meta = read_meta(data)
+        return meta.transfer_syntax_uid, meta.dataset
     dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[CHARSET], force=True)
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
-    implicit, little_endian = dataset.original_encoding
-    guessed = ImplicitVRLittleEndian if implicit else "" if little_endian else ExplicitVRBigEndian
     file.seek(128)
     start = 132 if file.read(4) == b"DICM" else 0
     file.seek(start)
     read_file_meta_info(file)
-    return syntax or guessed, file.tell()
+    return str(dataset.file_meta.get("TransferSyntaxUID", "")), file.tell()

@@ -1,0 +1,1 @@
+"""What leaves the archive, the catalogue and the memory: by retention, by hand, by the end of a project."""

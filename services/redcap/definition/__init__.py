@@ -1,0 +1,1 @@
+"""What a REDCap project defines, what of it we need and it lacks, and what of that may be added."""

@@ -1,0 +1,1 @@
+"""From what is owed to lines, from lines to instances and batches, from batches to imports."""
