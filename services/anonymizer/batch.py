@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from deidentification import CannotDeidentify, Deidentified, LeftOut, Names, Profile, Subject, deidentify_all
 from deidentification.pixels.findings import Findings
@@ -39,7 +40,7 @@ class Outcome:
 class Work:
     """Instances (SOP Instance UID, absolute path) of one series that become files in one folder.
 
-    `released` are the rules that a reviewer has waived, by source SOP Instance UID.
+    `released` are the rules that a reviewer has waived, by source SOP Instance UID; `pseudonyms` stay as they are.
     """
 
     sources: tuple[tuple[str, Path], ...]
@@ -47,6 +48,14 @@ class Work:
     subject: Subject
     profile: Profile
     released: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    pseudonyms: frozenset[str] = frozenset()
+
+
+class Harvest(NamedTuple):
+    """What is left in files that were written: the tally of their attributes, and pseudonyms that will be repeated."""
+
+    tally: Tally
+    given: frozenset[bytes]
 
 
 class Series:
@@ -55,7 +64,9 @@ class Series:
     def __init__(self, work: Work) -> None:
         self.target, self.subject, self.profile = work.target, work.subject, work.profile
         self.released = {path: work.released[uid] for uid, path in work.sources if uid in work.released}
+        self.pseudonyms = work.pseudonyms
         self.kept = Kept()
+        self.given: set[bytes] = set()
 
     def __call__(self, items: Iterator[tuple[str, Path]]) -> Iterator[Outcome]:
         """One outcome per instance. OSError, when the archive cannot be read or the target not be written."""
@@ -68,7 +79,8 @@ class Series:
                 if there:
                     yield path
 
-        for result in deidentify_all(present(), self.target, self.subject, self.profile, by_instance, self.released):
+        how = self.subject, self.profile, by_instance, self.released, self.pseudonyms
+        for result in deidentify_all(present(), self.target, *how):
             yield from _missing(asked)
             yield self._outcome(asked.popleft()[0], result)
         yield from _missing(asked)
@@ -76,14 +88,18 @@ class Series:
     def _outcome(self, uid: str, result: Deidentified | CannotDeidentify | LeftOut) -> Outcome:
         if isinstance(result, Deidentified):
             self.kept.add(result)
-            return Outcome(uid, replace(result, elements=(), findings=None), findings=result.findings)
+            self.given |= result.given
+            bare = replace(result, elements=(), findings=None, given=frozenset())
+            return Outcome(uid, bare, findings=result.findings)
         if result.rule == UNREADABLE:
             raise OSError(errno.EIO, UNREADABLE)
         return _refused(uid, result)
 
-    def harvest(self) -> Tally:
-        """The attributes that are left in what was written since."""
-        return self.kept.tally()
+    def harvest(self) -> Harvest:
+        """What is left in what was written since."""
+        harvest = Harvest(self.kept.tally(), frozenset(self.given))
+        self.given = set()
+        return harvest
 
 
 def _missing(asked: deque[tuple[str, bool]]) -> Iterator[Outcome]:

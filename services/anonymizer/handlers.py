@@ -1,7 +1,6 @@
 """What the anonymizer does when a transfer is asked for."""
 
 import asyncio
-import errno
 from collections import Counter as Counts
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ from services.anonymizer.manifests import handed_on, manifest_of, put
 from services.anonymizer.profiles import NoProfile, chosen
 from services.anonymizer.removal import remove_transfer
 from services.anonymizer.retention import KINDS, expire
+from services.anonymizer.returned import pseudonyms_of
 from services.anonymizer.workers import Done, Workers
 from shared.crypto import Vault
 from shared.database import Database, insert_new, lock
@@ -35,9 +35,10 @@ from shared.handlers import Handlers, Retry
 from shared.log import logger
 from shared.manifest import Manifest
 from shared.store import Store
-from shared.switches import Switch
+from shared.switchable import Switch
 from shared.tables import Project, QuarantinedInstance
 from shared.transfers import wanted
+from shared.volume import FULL
 
 handlers = Handlers()
 log = logger("anonymizer")
@@ -47,7 +48,6 @@ SECONDS = Histogram(
     "Time to de-identify a part of a transfer",
     buckets=(0.05, 0.2, 1, 5, 15, 60, 180, 600, 1800),
 )
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @handlers.on(TransferRequested, Switch.ANONYMISE)
@@ -79,11 +79,13 @@ async def anonymize(
     except ValueError as error:
         return [_failed(event, str(error))]
     folder = store.anonymized(event.transfer, event.series_instance_uid, event.revision)
-    sources = tuple((uid, store / path) for uid, path in asked.instances if uid not in stays)
+    pseudonyms = await pseudonyms_of(event, database, store, subject, by.profile)
+    sent_before = sum(uid in pseudonyms - stays for uid, _ in asked.instances)
+    sources = tuple((uid, store / path) for uid, path in asked.instances if uid not in stays | pseudonyms)
     try:
         with SECONDS.time():
-            done = await workers.run(Work(sources, store / folder, subject, by.profile, asked.released))
-        manifest = manifest_of(folder, subject, by.profile.uids, event, done.outcomes)
+            done = await workers.run(Work(sources, store / folder, subject, by.profile, asked.released, pseudonyms))
+        manifest = manifest_of(folder, subject, by.profile, event, done.outcomes, done.given, pseudonyms)
         await asyncio.to_thread(_write, store, vault, folder, event, manifest, done.outcomes)
     except OSError as error:
         if error.errno in FULL:
@@ -94,7 +96,7 @@ async def anonymize(
         await asyncio.to_thread(remove_part, store, event)
         return []
     quarantined = len(stays) + kept
-    left_out = sum(outcome.left_out for outcome in done.outcomes)
+    left_out = sum(outcome.left_out for outcome in done.outcomes) + sent_before
     passed = len(manifest.instances)
     for outcome, number in (("deidentified", passed), ("quarantined", quarantined), ("left out", left_out)):
         INSTANCES.labels(outcome).inc(number)
@@ -104,6 +106,8 @@ async def anonymize(
         instances=passed,
         quarantined=quarantined,
         left_out=left_out,
+        sent_before=sent_before,
+        pseudonyms_stayed=done.stayed,
     )
     return [handed_on(event, folder, manifest, by, quarantined=quarantined, left_out=left_out)]
 

@@ -30,7 +30,7 @@ async def pass_on(
     folder = store.anonymized(event.transfer, event.series_instance_uid, event.revision)
     try:
         done = await workers.run(Work(((uids(heartbeat).sop, file),), store / folder, SUBJECT, by.profile))
-        manifest = manifest_of(folder, SUBJECT, by.profile.uids, event, done.outcomes)
+        manifest = manifest_of(folder, SUBJECT, by.profile, event, done.outcomes)
         await asyncio.to_thread(put, store, folder, manifest)
     except OSError as error:
         raise Retry(f"the store cannot be read or written ({type(error).__name__})", delay=60) from error

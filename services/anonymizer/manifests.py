@@ -1,9 +1,9 @@
 """Which files of a part count, and handing them to the sender."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
-from deidentification import Subject
+from deidentification import Option, Profile, Subject
 from services.anonymizer.batch import Outcome
 from services.anonymizer.profiles import Chosen
 from services.anonymizer.workers import remove_strangers
@@ -17,21 +17,28 @@ NAME: Final = "manifest.json"
 def manifest_of(
     folder: str,
     subject: Subject,
-    scheme: Literal["keyed", "original"],
+    profile: Profile,
     event: TransferRequested,
     outcomes: Sequence[Outcome],
+    given: frozenset[str] = frozenset(),
+    pseudonyms: frozenset[str] = frozenset(),
 ) -> Manifest:
-    """Study and series are called what the engine has called them, when there is a file at all."""
+    """Study and series are called what the engine has called them; without any file, what it would have."""
+
+    def named(uid: str) -> str:
+        return uid if Option.UIDS in profile.options or uid in pseudonyms else subject.new_uid(uid, profile.uids)
+
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     study, series = (
         (results[0].study_instance_uid, results[0].series_instance_uid)
         if results
-        else (subject.new_uid(event.study_instance_uid, scheme), subject.new_uid(event.series_instance_uid, scheme))
+        else (named(event.study_instance_uid), named(event.series_instance_uid))
     )
     return Manifest(
         study_instance_uid=study,
         series_instance_uid=series,
         instances=tuple(ManifestInstance.of(folder, result) for result in results),
+        given=tuple(sorted(given)),
     )
 
 

@@ -27,6 +27,21 @@ async def remove_transfer(
     project: str, transfer: str, database: Database, store: Store
 ) -> tuple[Counter[str], Counter[str]]:
     """Remove rows, then files; what was removed, and what could not be. Twice is as good as once."""
+    removed, left = await uncount(project, transfer, database, store)
+    async with database.session() as session:
+        await lock(session, "anonymized", transfer)
+        gone = await session.execute(
+            delete(QuarantinedInstance)
+            .where(QuarantinedInstance.transfer == transfer)
+            .returning(QuarantinedInstance.sop_instance_uid)
+        )
+        removed["instances in quarantine"] += len(gone.all())
+    removed += await asyncio.to_thread(_remove_files, store, transfer)
+    return removed, left
+
+
+async def uncount(project: str, transfer: str, database: Database, store: Store) -> tuple[Counter[str], Counter[str]]:
+    """Take off what a transfer's files have added to the counts of values; how many values, and what stays counted."""
     async with database.reading() as session:
         parts = await _counted(session, transfer)
     off, missing = await asyncio.to_thread(_tally, store, transfer, parts)
@@ -34,18 +49,11 @@ async def remove_transfer(
     async with database.session() as session:
         await lock(session, "anonymized", transfer)
         now_counted = await _counted(session, transfer)
-        gone = await session.execute(
-            delete(QuarantinedInstance)
-            .where(QuarantinedInstance.transfer == transfer)
-            .returning(QuarantinedInstance.sop_instance_uid)
-        )
-        removed["instances in quarantine"] += len(gone.all())
         for part in now_counted:
             if part in off:
                 removed["values of attributes"] += await count_off(session, project, off[part])
         await session.execute(delete(CountedPart).where(CountedPart.transfer == transfer))
-        left["parts whose values stay counted"] += len([part for part in now_counted if part in missing])
-    removed += await asyncio.to_thread(_remove_files, store, transfer)
+    left["parts whose values stay counted"] += len([part for part in now_counted if part in missing])
     return removed, left
 
 

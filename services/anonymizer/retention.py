@@ -1,4 +1,5 @@
-"""De-identified files whose time is over: of transfers that are whole at their destinations, or were stopped.
+"""De-identified files whose time is over: of transfers that are whole at their destinations, were
+done again, or were stopped.
 
 The manifests of the former stay: by them a destination can still be made to delete what was sent.
 """
@@ -7,10 +8,11 @@ import asyncio
 import shutil
 from collections import Counter
 
-from services.anonymizer.removal import remove_transfer
+from services.anonymizer.removal import remove_transfer, uncount
 from shared.database import Database
 from shared.events import RetentionApplied, RetentionEnded
 from shared.log import logger
+from shared.retention import removals
 from shared.retention.facts import facts_of_transfers
 from shared.retention.orders import going
 from shared.retention.rows import answer
@@ -22,6 +24,8 @@ from shared.tables.base import now
 log = logger("anonymizer")
 KINDS = {"anonymized": why_files_kept, "review": why_files_kept, "stopped": why_rest_kept}
 """What may go, and who says why it must not."""
+TREES = {"anonymized": ("anonymized",), "review": ("review",), "stopped": ("anonymized", "review")}
+"""What of the store that is about."""
 
 
 async def expire(event: RetentionEnded, database: Database, store: Store) -> list[RetentionApplied]:
@@ -42,10 +46,20 @@ async def expire(event: RetentionEnded, database: Database, store: Store) -> lis
     elif event.kind == "review":
         removed = await asyncio.to_thread(_remove, store, f"review/{transfer}")
     else:
-        removed = await asyncio.to_thread(_remove_files, store, f"anonymized/{transfer}")
+        removed = Counter[str]()
+        if row.state == "failed":
+            # What was done again is counted again: once is enough.
+            removed, _ = await uncount(row.project, transfer, database, store)
+        removed += await asyncio.to_thread(_remove_files, store, f"anonymized/{transfer}")
+    await asyncio.to_thread(_remember, store, event.kind, transfer)
     found = {what: number for what, number in removed.items() if number}
-    log.info("removed by a policy", transfer=transfer, policy=event.kind, removed=found)
+    log.info("removed by a policy", transfer=transfer, policy=event.kind, **found)
     return [answer(event, removed=found, study=study)]
+
+
+def _remember(store: Store, kind: str, transfer: str) -> None:
+    for tree in TREES[kind]:
+        removals.keep(store, tree, transfer, now())
 
 
 def _remove_files(store: Store, folder: str) -> Counter[str]:

@@ -7,20 +7,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deidentification.dataset.pseudonyms import STAYED
 from deidentification.processes import Broken, Limits, Processes
 from deidentification.review import Kept, KeptRow
 from services.anonymizer.batch import Outcome, Series, Work, settled
 from shared.handlers import Retry
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
+from shared.volume import FULL
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of every instance of a Work, in its order, and the attributes that are left in the results."""
+    """What became of every instance of a Work, in its order, and the attributes that are left in the results.
+
+    `given` are pseudonyms in these that derived objects will repeat.
+    """
 
     outcomes: list[Outcome]
     kept: list[KeptRow]
+    given: frozenset[str] = frozenset()
+
+    @property
+    def stayed(self) -> int:
+        """Elements in which a pseudonym stayed."""
+        return sum(each.result.actions.get(STAYED, 0) for each in self.outcomes if each.result is not None)
 
 
 class Workers:
@@ -41,13 +50,14 @@ class Workers:
         ended = await asyncio.gather(*futures, return_exceptions=True)
         _complain([end for end in ended if isinstance(end, BaseException)])
         outcomes: list[Outcome] = []
-        kept = Kept()
+        kept, given = Kept(), set[bytes]()
         for batch, end in zip(batches, ended, strict=True):
             if not isinstance(end, BaseException):
                 outcomes += [settled(uid, answer) for (uid, _), answer in zip(batch, end.answers, strict=True)]
-                for tally in end.harvests:
-                    kept.take(tally)
-        return Done(outcomes, kept.rows())
+                for harvest in end.harvests:
+                    kept.take(harvest.tally)
+                    given |= harvest.given
+        return Done(outcomes, kept.rows(), frozenset(value.decode("ascii", "replace") for value in given))
 
     def close(self) -> None:
         """End the processes; what they are at will be done again."""

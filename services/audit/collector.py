@@ -14,6 +14,7 @@ from time import monotonic
 from uuid import uuid4
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.audit import lease, metrics
 from services.audit.dicom import Source, message, subjects
@@ -65,8 +66,10 @@ class Teller:
         """One connection for as long as it stands, unless somebody else has one."""
         async with self._database.session() as session:
             told = await lease.claim(session, self._name, self._holder)
+            waiting = await lag(session, told or 0)
         if told is None:
             return
+        metrics.COLLECTOR_WAITING.set(waiting)
         line = await Line.open(self._settings)
         log.info("telling the collector", after=told)
         self._pause = self._poll
@@ -99,9 +102,13 @@ class Teller:
     async def _next(self, after: int) -> tuple[Sequence[AuditEntry], bytes]:
         query = select(AuditEntry).where(AuditEntry.sequence > after).order_by(AuditEntry.sequence).limit(BATCH)
         async with self._database.reading() as session:
-            last = await session.scalar(select(func.max(AuditEntry.sequence)))
-            metrics.COLLECTOR_WAITING.set((last or 0) - after)
+            metrics.COLLECTOR_WAITING.set(await lag(session, after))
             entries = (await session.scalars(query)).all()
             whose = await subjects(session, entries)
         xml = (message(entry, whose[entry.sequence], self._source) for entry in entries)
         return entries, b"".join(frame(entry, each) for entry, each in zip(entries, xml, strict=True))
+
+
+async def lag(session: AsyncSession, told: int) -> int:
+    """How many entries there are after one."""
+    return (await session.scalar(select(func.max(AuditEntry.sequence))) or 0) - told

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from services.audit import metrics
 from services.audit.append import append, head_of
 from services.audit.settling import identities, settle
 from services.audit.whose import attributed
-from shared.audit import spool
+from shared.audit import kept, spool
 from shared.audit.chain import START, Link
 from shared.audit.head import read_head, write_head
 from shared.audit.record import Record
@@ -22,6 +22,7 @@ from shared.crypto import Vault
 from shared.database import lock
 from shared.keys import begin_audit_key
 from shared.log import logger
+from shared.moments import long_ago
 from shared.store import Store
 from shared.tables import AuditEntry
 from shared.tables.base import now
@@ -54,9 +55,11 @@ async def seal(session: AsyncSession, store: Store, vault: Vault, announced: Ann
     missing = await _missing(session, store, head)
     if missing is not None:
         records.append(missing)
+        ended = await session.scalar(select(AuditEntry.at).where(AuditEntry.sequence == head.sequence))
+        await asyncio.to_thread(kept.tell_again, store, ended or now() - kept.KEPT)
     else:
-        await asyncio.to_thread(_keep, store, head, done)
-        _announce(announced, head)
+        await asyncio.to_thread(_keep, store, head, done, now().date())
+        announce(announced, head)
     del records[RECORDS:]
     for start in range(0, len(records), AT_ONCE):
         await append(session, key, await attributed(session, records[start : start + AT_ONCE]))
@@ -78,9 +81,10 @@ def _read(store: Store) -> dict[Path, list[Record]]:
     return files
 
 
-def _keep(store: Store, head: Link, done: Sequence[Path]) -> None:
+def _keep(store: Store, head: Link, done: Sequence[Path], today: date) -> None:
     if head != START and read_head(store) != head:
         write_head(store, head)
+    kept.keep(store, done, today)
     for path in done:
         path.unlink(missing_ok=True)
 
@@ -96,23 +100,25 @@ async def _chained(session: AsyncSession, ids: set[str]) -> set[str]:
 
 async def _missing(session: AsyncSession, store: Store, head: Link) -> Record | None:
     """The entry that says that the chain is shorter than its head in the store, unless one does already."""
-    kept = await asyncio.to_thread(read_head, store)
-    if kept is None:
+    told_before = await asyncio.to_thread(read_head, store)
+    if told_before is None:
         return None
-    same = select(AuditEntry.id).where(AuditEntry.sequence == kept.sequence, AuditEntry.hash == kept.hash)
+    sequence, end = told_before
+    same = select(AuditEntry.id).where(AuditEntry.sequence == sequence, AuditEntry.hash == end)
     if await session.scalar(same) is not None:
         return None
     of_these = select(AuditEntry).where(AuditEntry.operation == TRUNCATED).order_by(AuditEntry.sequence.desc())
     told = await session.scalar(of_these.limit(1))
-    if told is not None and told.details.get("kept") == kept.hash:
+    if told is not None and told.details.get("kept") == end:
         return None
     metrics.TRUNCATIONS.inc()
-    log.error("the audit's chain is shorter than its head says", sequence=head.sequence, kept=kept.sequence)
-    details = {"found": head.sequence, "expected": kept.sequence, "kept": kept.hash}
+    log.error("the audit's chain is shorter than its head says", sequence=head.sequence, kept=sequence)
+    details = {"found": head.sequence, "expected": sequence, "kept": end}
     return Record(actor="audit", actor_kind="service", operation=TRUNCATED, outcome="failed", details=details)
 
 
-def _announce(announced: Announced, head: Link) -> None:
-    if head != announced.head and (announced.at is None or now() - announced.at >= ANNOUNCE_EVERY):
+def announce(announced: Announced, head: Link) -> None:
+    """Tell the log now and then, when it is another one."""
+    if head != announced.head and (announced.at is None or long_ago(announced.at, ANNOUNCE_EVERY)):
         announced.head, announced.at = head, now()
         log.info("head of the audit's chain", sequence=head.sequence, head=head.hash)

@@ -7,6 +7,7 @@ and all that follows is as always. A row without a file is told to the indexer, 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -14,14 +15,17 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.janitor.phases import Cursor, Finding, Page, Plan, Tools, count_stale
+from services.janitor.orphans import orphans
+from services.janitor.plan import Cursor, Finding, Page, Plan, Tools
+from services.janitor.retention.links import count_stale
+from shared import heartbeat
 from shared.events import Event, RetentionEnded, RetentionLimits
 from shared.recovery.archive import announced
-from shared.retention import links
+from shared.retention import links, removals
 from shared.retention.facts import facts_of_studies
 from shared.retention.whole import OVER, StudyFacts, why_kept
 from shared.store import Store, valid_uid
-from shared.tables import Instance, InstanceConflict, Study, Transfer, TransferPart
+from shared.tables import Heartbeat, Instance, InstanceConflict, Study, Transfer, TransferPart
 from shared.tables.base import now
 
 AWAY: Final = "archive/.removed"
@@ -29,6 +33,7 @@ AT_ANY_AGE: Final = RetentionLimits(min_days=0, counted=True)
 WAITS: Final = ("it is recent",)
 INDEXED: Final = "announced to the indexer"
 NOTED: Final = "noted by the indexer: the files are gone"
+LEFT: Final = "nothing is lost: a policy removed them on {:%Y-%m-%d}; the database is of a day before"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Compared:
     other_size: list[str] = field(default_factory=list)
     revenants: list[str] = field(default_factory=list)
     """Files of rows that say that they are gone."""
+    passed_over: int = 0
+    """Files that would be one of these if they were not young or owed."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,10 @@ def compare(rows: Mapping[str, Row], files: Mapping[str, OnDisk], young: float) 
     found = Compared()
     for path, file in files.items():
         row = rows.get(path)
+        fits = row is not None and not row.removed and row.size in (None, file.size)
         if file.owed or file.written_at >= young:
-            continue
-        if row is None:
+            found.passed_over += not fits
+        elif row is None:
             found.strangers.append(path)
         elif row.removed:
             found.revenants.append(path)
@@ -85,33 +93,45 @@ async def studies(tools: Tools, cursor: Cursor, report: bool) -> Page:
         rows = await _rows(session, uids)
         facts = {each.study_instance_uid: each for each in await facts_of_studies(session, uids)}
     young = now().timestamp() - tools.settings.young_seconds
-    findings: list[Finding] = []
-    files = 0
+    found: dict[str, Compared] = {}
+    files = young_ones = 0
     for uid in uids:
         there = await asyncio.to_thread(on_disk, tools.store, uid)
         files += len(there)
-        found = compare(rows.get(uid, {}), there, young)
-        findings += await asyncio.to_thread(_findings, tools.store, uid, found, facts.get(uid), report)
+        found[uid] = compare(rows.get(uid, {}), there, young)
+        young_ones += found[uid].passed_over
+    lacking = [uid for uid, each in found.items() if each.missing]
+    seen_first = min((facts[uid].seen_at for uid in lacking if uid in facts), default=None)
+    left_at = await asyncio.to_thread(removals.last, tools.store, removals.ARCHIVE, lacking, seen_first)
+    findings: list[Finding] = []
+    for uid, each in found.items():
+        left = left_at.get(uid)
+        left = left if left is not None and uid in facts and facts[uid].seen_at < left else None
+        findings += await asyncio.to_thread(_findings, tools.store, uid, each, facts.get(uid), report, left)
     after = {"after": uids[-1]} if len(uids) == tools.settings.page else None
-    return Page(findings=findings, cursor=after, counts={"studies": len(uids), "files": files})
+    return Page(findings=findings, cursor=after, counts={"studies": len(uids), "files": files, "young": young_ones})
 
 
 async def folders(tools: Tools, cursor: Cursor, report: bool) -> Page:
-    """Folders of the archive of which the catalogue has no study."""
+    """Folders of the archive of which the catalogue has no study, and which are of no heartbeat under way."""
     names = await asyncio.to_thread(_folders, tools.store, cursor.get("after", ""), tools.settings.page)
     uids = [name.removeprefix("scp_") for name in names]
     async with tools.database.reading() as session:
         known = set(await session.scalars(select(Study.study_instance_uid).where(Study.study_instance_uid.in_(uids))))
         rows = await _rows(session, uids)
+        under_way = await session.scalars(select(Heartbeat.id).where(Heartbeat.outcome == ""))
+        known |= {heartbeat.uids(each).study for each in under_way}
     young = now().timestamp() - tools.settings.young_seconds
     findings: list[Finding] = []
+    young_ones = 0
     for uid in uids:
         if uid in known:
             continue
         found = compare(rows.get(uid, {}), await asyncio.to_thread(on_disk, tools.store, uid), young)
+        young_ones += found.passed_over
         findings += await asyncio.to_thread(_findings, tools.store, uid, found, None, report)
     after = {"after": names[-1]} if len(names) == tools.settings.page else None
-    return Page(findings=findings, cursor=after, counts={"folders": len(names)})
+    return Page(findings=findings, cursor=after, counts={"folders": len(names), "young": young_ones})
 
 
 async def transfers(tools: Tools, cursor: Cursor, _: bool) -> Page:
@@ -186,11 +206,14 @@ EXAMINATION: Final[Mapping[str, Plan]] = {
     "folders": folders,
     "transfers": transfers,
     "remains": remains,
+    "orphans": orphans,
     "links": stale,
 }
 
 
-def _findings(store: Store, uid: str, found: Compared, facts: StudyFacts | None, report: bool) -> list[Finding]:
+def _findings(
+    store: Store, uid: str, found: Compared, facts: StudyFacts | None, report: bool, left: datetime | None = None
+) -> list[Finding]:
     folder = f"archive/scp_{uid}"
     findings = []
     for sort, paths, what in (
@@ -206,7 +229,9 @@ def _findings(store: Store, uid: str, found: Compared, facts: StudyFacts | None,
         asked = RetentionEnded(run=_of(uid, found.missing), kind="missing", subject=uid, before=now())
         events = () if report else (asked,)
         healing = "" if report else NOTED
-        findings.append(Finding("row_without_file", folder, _meaning(facts), uid, len(found.missing), healing, events))
+        sort = "row_without_file" if left is None else "row_of_removed_file"
+        meaning = _meaning(facts) if left is None else LEFT.format(left)
+        findings.append(Finding(sort, folder, meaning, uid, len(found.missing), healing, events))
     if found.other_size:
         meaning = "not as long as what was received: restore them from a backup, or ask the sender for them again"
         findings.append(Finding("size_differs", folder, meaning, uid, len(found.other_size)))

@@ -16,14 +16,16 @@ from uuid import uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.janitor import lease, metrics
+from services.janitor import lease, metrics, reserve
 from services.janitor.doctor import EXAMINATION
-from services.janitor.phases import RETENTION, SELDOM, Page, Plan, Tools, Want
+from services.janitor.plan import Page, Plan, Tools, Want
+from services.janitor.retention.phases import RETENTION, SELDOM
 from shared.bus import Message
 from shared.database import DatabaseUnavailable, insert_new
 from shared.events import Event, RetentionEnded
 from shared.ledger import Relay, add
 from shared.log import logger
+from shared.moments import AHEAD
 from shared.retention.orders import WORDS, going, last_word
 from shared.tables import JanitorFinding, JanitorLine, JanitorOrder, JanitorRun, JanitorState
 from shared.tables.base import new_id, now
@@ -61,6 +63,8 @@ class Engine:
         try:
             while True:
                 worked = False
+                with suppress(OSError):
+                    await asyncio.to_thread(reserve.tend, self._tools.store)
                 try:
                     worked = await self.step()
                 except DatabaseUnavailable as error:
@@ -81,6 +85,7 @@ class Engine:
         """One step of the run that is under way, or the beginning of one that is due; False: nothing to do now."""
         async with self._tools.database.session() as session:
             if not await lease.claim(session, self.holder, self._policies):
+                metrics.forget()
                 return False
             standing = await self._standing(session)
         metrics.GOING.set(standing.going)
@@ -110,7 +115,7 @@ class Engine:
         if run is None:
             run = await self._begun(session, allowed)
         late = now() - timedelta(seconds=self._tools.settings.patience_seconds)
-        asked = JanitorLine.state == "asked", JanitorLine.at > late
+        asked = JanitorLine.state == "asked", JanitorLine.at > late, JanitorLine.at <= now() + AHEAD
         mine = select(func.count()).select_from(JanitorLine).where(*asked)
         number = 0 if run is None else await session.scalar(mine.where(JanitorLine.run == run.id))
         return Standing(run, allowed, number or 0)
@@ -134,7 +139,9 @@ class Engine:
 
     async def _is_due(self, session: AsyncSession, kind: str) -> bool:
         last = await session.scalar(
-            select(func.max(JanitorRun.started_at)).where(JanitorRun.kind.in_(("report", "sweep")))
+            select(func.max(JanitorRun.started_at)).where(
+                JanitorRun.kind.in_(("report", "sweep")), JanitorRun.started_at <= now() + AHEAD
+            )
         )
         if last is None or last <= now() - timedelta(seconds=self._tools.settings.every_seconds):
             return True
@@ -146,7 +153,9 @@ class Engine:
         if name not in SELDOM or run.kind != "sweep" or run.order is not None or run.cursor:
             return False
         recent = select(JanitorRun.counts).where(
-            JanitorRun.kind == "sweep", JanitorRun.started_at > now() - DAY, JanitorRun.id != run.id
+            JanitorRun.kind == "sweep",
+            JanitorRun.started_at.between(now() - DAY, now() + AHEAD),
+            JanitorRun.id != run.id,
         )
         async with self._tools.database.reading() as session:
             counts = await session.scalars(recent)

@@ -30,7 +30,7 @@ async def note(event: RetentionApplied, session: AsyncSession, policies: Policie
         policy=event.kind,
         subject=event.subject,
         why=event.kept,
-        removed=event.removed,
+        **event.removed,
     )
     (metrics.KEPT if event.kept else metrics.REMOVED).labels(event.kind).inc()
     metrics.REMOVED_BYTES.labels(event.kind).inc(event.removed.get("bytes", 0))

@@ -54,14 +54,17 @@ class ArchivePolicy(ByDisk):
 
 
 class AnonymizedPolicy(ByDisk):
-    """De-identified files of completed transfers; their manifests stay."""
+    """De-identified files of transfers that are completed, or failed and were done again; their manifests stay."""
 
+    anonymous_days: Days | None = Field(
+        default=None, description="after which those of anonymous projects go as well; null: never"
+    )
     stopped_days: Days | None = Field(default=7, description="what cancelled and withdrawn transfers have left")
 
     @property
     def limits(self) -> RetentionLimits:
         """As of the archive."""
-        return RetentionLimits(min_days=self.min_days, counted=self.counted)
+        return RetentionLimits(min_days=self.min_days, counted=self.counted, anonymous_days=self.anonymous_days)
 
 
 class Aged(_Policy):
@@ -75,6 +78,9 @@ class Policies(_Policy):
 
     archive: ArchivePolicy = ArchivePolicy()
     anonymized: AnonymizedPolicy = AnonymizedPolicy()
+    answers: Aged = Field(
+        default=Aged(days=365), description="what was answered to each instance of what was taken whole"
+    )
     review: Aged = Field(default=Aged(days=90), description="pictures of pixels of completed transfers")
     exports: Aged = Field(default=Aged(days=30), description="projects' exports but the last ones")
     identities: Aged = Field(default=Aged(), description="who studies were of, after their files are gone")
@@ -96,12 +102,17 @@ class Policies(_Policy):
         return {name: aged.days for name, aged in AGED.items()} | rows
 
 
-def load(path: Path | None) -> Policies:
-    """The policies of a file, or those by default. Raises OSError, ValueError."""
-    if path is None:
-        return Policies()
+def load(path: Path | None, published_days: float = 0) -> Policies:
+    """The policies of a file, or those by default. Raises OSError, ValueError.
+
+    What was published for so long may be published again: so long the inbox must know that it was handled.
+    """
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = yaml.safe_load(path.read_text("utf-8")) if path is not None else {}
     except yaml.YAMLError as error:
-        raise ValueError(f"{path.name} is no YAML") from error
-    return Policies.model_validate(content or {})
+        raise ValueError("the policies are no YAML") from error
+    policies = Policies.model_validate(content or {})
+    inbox = policies.rows["inbox"]
+    if inbox is not None and inbox <= published_days:
+        raise ValueError(f"rows of inbox are needed for longer than FIONA_PUBLISHED_DAYS, which is {published_days:g}")
+    return policies

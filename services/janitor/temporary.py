@@ -10,7 +10,7 @@ from typing import Final
 
 from shared.store import Store
 
-TREES: Final = ("raw", "anonymized", "review", "exports")
+TREES: Final = ("raw", "anonymized", "review", "exports", "outbox", "audit", "switches")
 
 
 def leftovers(store: Store, tree: str, before: datetime) -> Iterator[tuple[Path, int]]:

@@ -10,13 +10,15 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from services.monitor import metrics
-from services.monitor.image import send_image, write_image
+from services.monitor.beat import send_image
 from services.monitor.leaving import remove_files
 from services.monitor.neighbours import receiver
 from services.monitor.probes import Ground
 from services.monitor.readings import Reading, lasting
+from shared.heartbeat.image import write_image
+from shared.moments import AHEAD
 from shared.scu import Unavailable
-from shared.switches import Switch
+from shared.switchable import Switch
 from shared.tables import Heartbeat
 from shared.tables.base import new_id, now
 
@@ -41,19 +43,20 @@ async def look(ground: Ground) -> list[Reading]:
     """Send one when it is time; then what is known of those that were sent."""
     if not ground.settings.heartbeat_seconds:
         return []
-    rows = await _latest(ground)
+    rows = await latest(ground)
     if _is_due(rows, ground):
         await _send(ground)
-        rows = await _latest(ground)
+        rows = await latest(ground)
     await _give_up(ground)
     _measure(rows)
     return [judge(rows, ground.settings.heartbeat_late_seconds, _held(ground), now())]
 
 
-async def _latest(ground: Ground) -> Sequence[Heartbeat]:
+async def latest(ground: Ground) -> Sequence[Heartbeat]:
+    """Those that were sent last; by a clock that was ahead: once that time has come."""
     async with ground.context.database.reading() as session:
-        latest = select(Heartbeat).order_by(Heartbeat.sent_at.desc()).limit(20)
-        return (await session.scalars(latest)).all()
+        sent = select(Heartbeat).where(Heartbeat.sent_at <= now() + AHEAD).order_by(Heartbeat.sent_at.desc())
+        return (await session.scalars(sent.limit(20))).all()
 
 
 def _held(ground: Ground) -> str:
@@ -141,6 +144,8 @@ def judge(rows: Sequence[Heartbeat], late: float, held: str, moment: datetime) -
         return Reading("heartbeat", "", "failing", f"sent {lasting(since)} ago, not seen after {standing(waiting[0])}")
     if over is None:
         return Reading("heartbeat", "", None)
+    if over.outcome == "refused" and held == Switch.RECEIVE:
+        return Reading("heartbeat", "", "ok", "waits: receive is switched off")
     if over.outcome != "arrived":
         return Reading("heartbeat", "", "failing", f"{over.outcome}: {over.detail}"[:300])
     took = durations(over)["all"]

@@ -23,6 +23,9 @@ async def passed(event: HeartbeatPassed, database: Database, store: Store) -> No
         await asyncio.to_thread(remove_files, store, event.heartbeat)
     async with database.session() as session:
         row = await session.get(Heartbeat, event.heartbeat, with_for_update=True)
+        if row is None and not over:
+            # Nobody remembers it: it was found in the archive, or the database is of a day before it.
+            await asyncio.to_thread(remove_files, store, event.heartbeat)
         if row is None or getattr(row, COLUMNS[event.step]) is not None:
             return
         setattr(row, COLUMNS[event.step], event.at)

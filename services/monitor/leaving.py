@@ -1,12 +1,18 @@
-"""What a heartbeat has left in the store goes; nobody else's file is in these folders."""
+"""What a heartbeat has left in the store goes, and nothing else that may lie beside it."""
 
 import shutil
+from contextlib import suppress
 
 from shared.heartbeat import source
+from shared.heartbeat.image import is_made_up
 from shared.store import Store
 
 
 def remove_files(store: Store, heartbeat: str) -> None:
     """The received and the de-identified instance; what is not there is removed already."""
-    shutil.rmtree((store / source(heartbeat)).parent, ignore_errors=True)
+    file = store / source(heartbeat)
+    if is_made_up(file, heartbeat):
+        file.unlink(missing_ok=True)
+    with suppress(OSError):
+        file.parent.rmdir()
     shutil.rmtree(store / f"anonymized/{heartbeat}", ignore_errors=True)

@@ -82,9 +82,8 @@ def settle(known: Known | None, reading: Reading, rules: Rules, now: datetime) -
 def _state(after: Known, rules: Rules, now: datetime) -> State:
     if after.seen == after.state:
         return after.state
-    flapping = len(after.changes) >= rules.flapping
     better = ORDER.index(after.seen) < ORDER.index(after.state)
-    if flapping and better and now - after.changes[-1] < rules.calm:
+    if is_flapping(after, rules) and better and now - after.changes[-1] < rules.calm:
         return after.state
     return after.seen if after.seen_times >= rules.looks else after.state
 

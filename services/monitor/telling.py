@@ -9,7 +9,6 @@ from datetime import datetime, time
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from services.monitor.readings import State
 from services.monitor.settings import MonitorSettings
 from services.monitor.settling import Known
 
@@ -72,8 +71,3 @@ def body(settings: MonitorSettings, changes: Sequence[Known], now: datetime) -> 
 def called(known: Known) -> str:
     """A thing, as people call it."""
     return f"{known.name} {known.subject}".strip()
-
-
-def states(changes: Iterable[Known]) -> dict[tuple[str, str], State]:
-    """What will have been told."""
-    return {known.key: known.state for known in changes}

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitor import beating, lease, metrics, telling, webhook
 from services.monitor.probes import Ground, Probe, certificates, clocks, disks, queues, reach, stuck, switched
+from services.monitor.probes.journal import Journal
 from services.monitor.readings import ORDER, Reading, State
 from services.monitor.settings import MonitorSettings
 from services.monitor.settling import Key, Known, Rules, gone, settle
@@ -50,12 +51,13 @@ class Watch:
         self._left: set[Key] = set()
         self._changes: list[MonitorStateChanged] = []
         self._rules = Rules(settings.looks, settings.flapping_changes, timedelta(seconds=settings.calm_seconds))
+        journal = Journal(context.store.root / "journal")
         ground = Ground(context, settings, Switches(context.store, fresh=0))
         self._probes = (
             Probe(reach.COVERS, lambda: reach.look(ground)),
             Probe(reach.DESTINATIONS, lambda: reach.look_at_destinations(ground)),
             Probe(queues.COVERS, queues.Queues(ground).look),
-            Probe(stuck.COVERS, lambda: stuck.look(ground)),
+            Probe(stuck.COVERS, lambda: stuck.look(ground, journal)),
             Probe(disks.COVERS, lambda: disks.look(ground)),
             Probe(switched.COVERS, lambda: switched.look(ground)),
             Probe(clocks.COVERS, lambda: clocks.look(ground)),
@@ -108,6 +110,8 @@ class Watch:
             async with self._context.database.reading() as session:
                 rows = await session.scalars(select(MonitorCheck))
                 self._known = {known.key: known for known in map(_known, rows)}
+        if self._ours and not ours:
+            metrics.forget_all()
         self._ours = ours
         return ours
 
@@ -136,8 +140,7 @@ class Watch:
         for key in gone(self._known, probe.covers, there):
             del self._known[key]
             self._left.add(key)
-            with suppress(KeyError):
-                metrics.STATE.remove(*key)
+            metrics.forget(*key)
 
     def _changed(self, before: State, after: Known) -> None:
         log.warning("state changed", check=after.name, subject=after.subject, before=before, after=after.state)

@@ -17,7 +17,6 @@ class Rejection(NamedTuple):
 CALLING = Rejection(1, 1, 3, "calling_aet")
 CALLED = Rejection(1, 1, 7, "called_aet")
 MALFORMED = Rejection(1, 1, 1, "malformed")
-FULL = Rejection(2, 3, 2, "full")
 SWITCHED_OFF = Rejection(2, 3, 1, "switched_off")
 """Rejected-transient, temporary congestion: the sender is to try again later."""
 

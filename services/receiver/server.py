@@ -123,6 +123,9 @@ class Server(ThreadedAssociationServer):
             request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             request.settimeout(self._settings.acse_timeout)
             if self._tls is not None:
+                if _left(request):
+                    self._let_go(request, client_address)
+                    return
                 request = self._tls.wrap_socket(request, server_side=True)
             limit(request, self._settings.network_timeout)
             self.finish_request(request, client_address)
@@ -130,9 +133,12 @@ class Server(ThreadedAssociationServer):
             why = "tls" if isinstance(error, ssl.SSLError) else "network"
             REJECTED.labels(why).inc()
             log.warning("connection lost", error=type(error).__name__, caller_ip=client_address[0])
-            with self._lock:
-                self._admitted.discard(client_address)
-            self.shutdown_request(request)
+            self._let_go(request, client_address)
+
+    def _let_go(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._admitted.discard(client_address)
+        self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whatever went wrong with accepting one connection, the next is welcome."""
@@ -169,6 +175,14 @@ class Server(ThreadedAssociationServer):
 
     def _store(self, event: evt.Event) -> Dataset:
         return self._visits[event.assoc].store(event)
+
+
+def _left(request: socket.socket) -> bool:
+    """Whether who connected has gone without a word: a probe of Kubernetes, a load balancer that looks who is there."""
+    try:
+        return not request.recv(1, socket.MSG_PEEK)
+    except ConnectionError:
+        return True
 
 
 class Receiver:

@@ -16,7 +16,7 @@ from services.receiver.settings import ReceiverSettings
 from services.receiver.wire import Gone, Stalled, TooLong, Wire
 from shared import journal, tracing
 from shared.log import logger
-from shared.switches import Switch
+from shared.switchable import Switch
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.sender.clients import Leaving
-from shared.manifest import Manifest, ManifestError, read_manifest
+from services.sender.settled import brought_by_others
+from shared.manifest import Manifest, part_manifest
 from shared.scu.statuses import Verdict, verdict
 from shared.store import Store
 from shared.tables import BegunDelivery, Delivery, SentInstance, Transfer
@@ -39,7 +40,7 @@ async def brought(session: AsyncSession, store: Store, transfer: str, destinatio
     answers = await _answers(session, transfer, destination)
     for part in await _begun(session, transfer, destination):
         of_part = answers.get(part, {})
-        names = _manifest(store, transfer, part) or await _names(session, transfer, destination, part)
+        names = part_manifest(store, transfer, *part) or await _names(session, transfer, destination, part)
         taken = [uid for uid, meant in of_part.items() if meant is Verdict.TAKEN]
         if isinstance(names, Manifest):
             leaving += [
@@ -47,11 +48,14 @@ async def brought(session: AsyncSession, store: Store, transfer: str, destinatio
                 for each in names.instances
                 if of_part.get(each.sop_instance_uid) is not Verdict.REFUSED
             ]
+        elif not of_part:
+            nameless += await _delivered(session, transfer, destination, part)
         elif names is not None:
             leaving += [Leaving(*names, uid, None) for uid in taken]
         else:
             nameless += len(taken)
     others = await _of_others(session, transfer, destination, [each.sop_instance_uid for each in leaving])
+    others = {*others, *await brought_by_others(session, store, transfer, destination)} if leaving else others
     mine = tuple(each for each in leaving if each.sop_instance_uid not in others)
     return Brought(mine, len(leaving) - len(mine), nameless)
 
@@ -81,19 +85,18 @@ async def _begun(session: AsyncSession, transfer: str, destination: str) -> Sequ
     return sorted(parts)
 
 
-def _manifest(store: Store, transfer: str, part: Part) -> Manifest | None:
-    try:
-        return read_manifest(store, f"{store.anonymized(transfer, *part)}/manifest.json")
-    except (ManifestError, ValueError):
-        return None
-
-
 async def _names(session: AsyncSession, transfer: str, destination: str, part: Part) -> tuple[str, str] | None:
     """Study and series as the destination knows them, when the manifest is gone."""
     row = await session.get(Delivery, (transfer, destination, *part))
     if row is None or row.target_series_instance_uid is None:
         return None
     return row.target_study_instance_uid, row.target_series_instance_uid
+
+
+async def _delivered(session: AsyncSession, transfer: str, destination: str, part: Part) -> int:
+    """How many were taken of a part of which there is no answer left: none, unless it was settled."""
+    row = await session.get(Delivery, (transfer, destination, *part))
+    return row.delivered if row is not None else 0
 
 
 async def _of_others(session: AsyncSession, transfer: str, destination: str, uids: Sequence[str]) -> Collection[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from services.sender.clients import Client, Unavailable, client
 from services.sender.metrics import CIRCUIT_OPEN, CIRCUIT_OPENED
 from services.sender.settings import SenderSettings
 from shared import heartbeat
-from shared.database import Database
+from shared.database import Database, DatabaseUnavailable
 from shared.destinations import DestinationConfig, parse_destination
 from shared.destinations.echo import EchoFailed, echo
 from shared.handlers import Reject, Retry
@@ -88,6 +88,32 @@ class Destinations:
             finally:
                 circuit.probed()
             self._closed(name, circuit)
+
+    async def look_again(self) -> None:
+        """Probe who is down, though nobody has anything for them here: others may have brought it, or it was cancelled.
+
+        Who is no destination any more is forgotten. DatabaseUnavailable when nobody knows.
+        """
+        for name, lane in list(self._lanes.items()):
+            if not lane.circuit.is_open:
+                continue
+            try:
+                with suppress(Retry):
+                    await self._pass(name, await self._config(name), lane.circuit)
+            except Reject:
+                del self._lanes[name]
+                CIRCUIT_OPEN.remove(name)
+
+    async def keep_looking(self) -> None:
+        """For as long as the service runs."""
+        while True:
+            await asyncio.sleep(self._settings.probe_seconds)
+            try:
+                await self.look_again()
+            except DatabaseUnavailable as error:
+                log.warning("database unavailable", error=str(error))
+            except Exception:
+                log.exception("tick failed")
 
     def _closed(self, name: str, circuit: Circuit) -> None:
         if circuit.is_open:

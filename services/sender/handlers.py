@@ -9,6 +9,7 @@ from services.sender.destinations import Destinations
 from services.sender.hold import held
 from services.sender.parts import NotWanted, manifest_of, send_part
 from services.sender.settings import SenderSettings
+from services.sender.settled import forget_answers, why_needed
 from services.sender.withdrawals import withdraw_all
 from shared.database import Database
 from shared.events import (
@@ -25,16 +26,17 @@ from shared.events import (
     WithdrawalAnswered,
     WithdrawalRequested,
 )
-from shared.handlers import Handlers, Reject
+from shared.handlers import Handlers, Reject, Retry
 from shared.heartbeat import passed
 from shared.retention.facts import facts_of_transfers
 from shared.retention.orders import going
 from shared.retention.rows import answer
-from shared.retention.whole import why_rest_kept
+from shared.retention.whole import why_answers_kept, why_rest_kept
 from shared.store import Store
-from shared.switches import Switch
+from shared.switchable import Switch
 from shared.tables.base import now
 from shared.transfers import wanted
+from shared.volume import FULL
 
 handlers = Handlers()
 
@@ -88,6 +90,10 @@ async def deliver(
                 delivered, refused = await send_part(event, manifest, database, store, destinations, patience)
             except NotWanted:
                 return []
+            except OSError as error:
+                if error.errno in FULL:  # what a destination wants uncompressed needs room
+                    raise Retry("the disk is full", delay=60) from error
+                raise
     async with database.session() as session:
         if event.heartbeat is not None:
             await records.forget(session, [event.transfer])
@@ -141,14 +147,21 @@ async def remove(event: RemovalRequested, session: AsyncSession) -> list[Removal
 
 
 @handlers.on(RetentionEnded)
-async def expire(event: RetentionEnded, session: AsyncSession) -> list[RetentionApplied]:
-    """A transfer was stopped long ago: what was answered to its instances is of no use any more."""
-    if event.kind != "answers":
+async def expire(event: RetentionEnded, session: AsyncSession, store: Store) -> list[RetentionApplied]:
+    """Of a transfer that was stopped long ago all answers go; of one that was taken whole, those to each instance."""
+    if event.kind not in ("answers", "settled"):
         return []
     if not await going(session):
         return [answer(event, kept="the janitor was stopped")]
     found = await facts_of_transfers(session, [event.subject])
-    why = why_rest_kept(found[0], event.limits, now()) if found else "there is no such transfer"
+    if not found:
+        return [answer(event, kept="there is no such transfer")]
+    if event.kind == "answers":
+        why = why_rest_kept(found[0], event.limits, now())
+    else:
+        why = why_answers_kept(found[0], event.limits, now()) or await why_needed(session, store, event.subject)
     if why is not None:
         return [answer(event, kept=why)]
-    return [answer(event, removed=await records.forget(session, [event.subject]))]
+    if event.kind == "answers":
+        return [answer(event, removed=await records.forget(session, [event.subject]))]
+    return [answer(event, removed={"answers": await forget_answers(session, event.subject)})]

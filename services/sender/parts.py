@@ -97,8 +97,6 @@ async def send_part(
 
 
 async def _send(part: DeliveryRequested, waiting: Sequence[Outgoing], opened: Opened, database: Database) -> None:
-    async with database.session() as session:
-        await records.begin(session, part)
     sizes = {each.sop_instance_uid: each.size for each in waiting}
     with (
         SECONDS.labels(opened.kind).time(),
@@ -107,8 +105,11 @@ async def _send(part: DeliveryRequested, waiting: Sequence[Outgoing], opened: Op
         async with aclosing(opened.client.send(waiting)) as stream:
             async for answers in stream:
                 async with database.session() as session:
-                    await records.keep_answers(session, part, answers)
                     go_on = await wanted(session, part.transfer)
+                    if answers:
+                        await records.keep_answers(session, part, answers)
+                    elif go_on:
+                        await records.begin(session, part)
                 _measure(opened.kind, part.destination, answers, sizes, span)
                 if not go_on:
                     raise NotWanted

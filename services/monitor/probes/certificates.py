@@ -1,6 +1,7 @@
 """When do certificates end: those that are served to us, and those that we show, where TLS is configured."""
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from cryptography import x509
 from pydantic import ValidationError
@@ -59,15 +60,24 @@ async def _places(ground: Ground) -> dict[str, Place]:
     found["api"] = Api().tls_certificate
     bus = urlsplit(context.settings.bus())
     if bus.scheme == "amqps" and bus.hostname:
-        found["broker"] = Served(bus.hostname, bus.port or 5671)
+        told = dict(parse_qsl(bus.query))
+        ours = _ours(told.get("certfile"), told.get("keyfile"))
+        found["broker"] = Served(bus.hostname, bus.port or 5671, ours=ours)
+        found["ours at broker"] = ours.cert_file
     url = context.database.url
     if not context.database.sqlite and url.host and url.query.get("ssl", "disable") not in ("disable", "allow"):
-        found["database"] = Served(url.host, url.port or 5432, postgres=True)
+        ours = _ours(os.environ.get("PGSSLCERT"), os.environ.get("PGSSLKEY"))
+        found["database"] = Served(url.host, url.port or 5432, postgres=True, ours=ours)
+        found["ours at database"] = ours.cert_file
     found |= await _of_destinations(ground)
     for name in settings.certificates:
         host, _, port = name.rpartition(":")
         found[name] = Served(host, int(port)) if host and port.isdecimal() else Path(name)
     return {name: place for name, place in found.items() if place is not None}
+
+
+def _ours(certificate: str | None, key: str | None) -> Tls:
+    return Tls(cert_file=Path(certificate) if certificate else None, key_file=Path(key) if key else None)
 
 
 async def _of_destinations(ground: Ground) -> dict[str, Place | None]:

@@ -1,11 +1,13 @@
 """Are messages handled: how many wait, for how long nothing was done about them, and how many are dead.
 
 RabbitMQ does not say how old the first message of a queue is. What can be known on both buses: since when a queue has
-not been seen empty, and when its listener last handled anything (the inbox).
+not been seen empty, and when its listener last handled anything (the inbox). Of a broker's messages the oldest is found
+among those that were published since the queue was last seen empty, by the inbox that does not know it.
 """
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +17,9 @@ from services.monitor import metrics
 from services.monitor.probes import Ground
 from services.monitor.readings import Reading, State, lasting
 from shared.events import DeliveryRequested, TransferRequested
-from shared.switches import Switch
+from shared.ledger import history
+from shared.moments import AHEAD
+from shared.switchable import Switch
 from shared.tables import InboxEntry
 from shared.tables.base import now
 from shared.topology import all_queues, queue
@@ -26,6 +30,10 @@ BEHIND_SWITCH: Final = {
     queue("sender", DeliveryRequested): Switch.SEND,
 }
 LOOK_BACK: Final = timedelta(hours=1)
+AT_FIRST: Final = timedelta(days=1)
+"""How far back a message is looked for before a queue has been seen empty."""
+MARGIN: Final = timedelta(seconds=5)
+"""A message is noted as published a moment after it was, by another clock."""
 
 
 class Queues:
@@ -34,6 +42,7 @@ class Queues:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._filled: dict[str, float] = {}
+        self._since: dict[str, datetime] = {}
 
     async def look(self) -> list[Reading]:
         """One reading for each service that listens, and one of the dead."""
@@ -41,17 +50,33 @@ class Queues:
         depths = await bus.depths()
         handled = await self._handled()
         stalled = {name: self._stalled(name, depth, handled.get(name)) for name, depth in depths.items()}
-        oldest = await bus.oldest()
+        oldest = await bus.oldest() if bus_tells(self._ground) else await self._oldest(depths)
+        ages = {name: max(0.0, (now() - at).total_seconds()) for name, at in oldest.items()}
         for name, depth in depths.items():
             metrics.QUEUE.labels(name).set(depth)
             metrics.STALLED.labels(name).set(stalled[name])
-            if oldest or bus_tells(self._ground):
-                age = (now() - oldest[name]).total_seconds() if name in oldest else 0.0
-                metrics.OLDEST.labels(name).set(max(0.0, age))
+            if depth and name not in ages:
+                with suppress(KeyError):
+                    metrics.OLDEST.remove(name)
+            else:
+                metrics.OLDEST.labels(name).set(ages.get(name, 0.0))
         services = sorted({name.partition(".")[0] for name in all_queues()})
-        return [*(self._service(each, depths, stalled) for each in services), await self._dead()]
+        return [*(self._service(each, depths, stalled, ages) for each in services), await self._dead()]
 
-    def _service(self, service: str, depths: Mapping[str, int], stalled: Mapping[str, float]) -> Reading:
+    async def _oldest(self, depths: Mapping[str, int]) -> dict[str, datetime]:
+        """When the oldest message of a queue was published, where that stands in the database."""
+        moment, found = now(), {}
+        self._since |= {name: moment for name, depth in depths.items() if not depth}
+        async with self._ground.context.database.reading() as session:
+            for name in (name for name, depth in depths.items() if depth):
+                since = self._since.setdefault(name, moment - AT_FIRST)
+                if (first := await history.oldest(session, name, since - MARGIN)) is not None:
+                    found[name] = self._since[name] = first
+        return found
+
+    def _service(
+        self, service: str, depths: Mapping[str, int], stalled: Mapping[str, float], ages: Mapping[str, float]
+    ) -> Reading:
         settings = self._ground.settings
         mine = [name for name in depths if name.partition(".")[0] == service]
         stuck = [name for name in mine if stalled[name] >= settings.stalled_seconds]
@@ -65,7 +90,9 @@ class Queues:
             name = max(long, key=depths.__getitem__)
             detail = f"{name}: {depths[name]} wait"
         else:
+            age = max((ages[name] for name in mine if depths[name] and name in ages), default=None)
             detail = f"{waiting} wait" if waiting else "empty"
+            detail += f", the oldest for {lasting(age)}" if age is not None else ""
         return Reading("queue", service, state, detail, waiting)
 
     def _stalled(self, name: str, depth: int, handled: datetime | None) -> float:
@@ -78,7 +105,7 @@ class Queues:
         return filled if handled is None else max(0.0, min(filled, (now() - handled).total_seconds()))
 
     async def _handled(self) -> dict[str, datetime]:
-        recent = InboxEntry.handled_at > now() - LOOK_BACK
+        recent = InboxEntry.handled_at.between(now() - LOOK_BACK, now() + AHEAD)
         query = select(InboxEntry.queue, func.max(InboxEntry.handled_at)).where(recent).group_by(InboxEntry.queue)
         async with self._ground.context.database.reading() as session:
             return {row[0]: row[1] for row in await session.execute(query)}

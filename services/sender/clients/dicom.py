@@ -31,6 +31,7 @@ class DicomClient:
             association = await in_thread(StoreAssociation.request, self._config, propose(group))
             waiting = iter(group)
             try:
+                yield []
                 while True:
                     answers, broken = await in_thread(self._some, association, waiting)
                     if answers:

@@ -30,6 +30,7 @@ class DicomWebClient:
     async def send(self, instances: Sequence[Outgoing]) -> AsyncGenerator[list[Answer], None]:
         """STOW-RS; the answers come with each request."""
         with self._client() as client:
+            yield []
             for batch in batches(instances, self._request_bytes):
                 yield await in_thread(_store, client, batch)
 

@@ -15,6 +15,7 @@ class NullClient:
 
     async def send(self, instances: Sequence[Outgoing]) -> AsyncGenerator[list[Answer], None]:
         """One answer at a time."""
+        yield []
         for instance in instances:
             await in_thread(_read, instance)
             yield [Answer(instance.sop_instance_uid, SUCCESS)]

@@ -60,7 +60,11 @@ class Client(Protocol):
     """A destination. All methods raise Unavailable; none blocks the event loop."""
 
     def send(self, instances: Sequence[Outgoing]) -> AsyncGenerator[list[Answer], None]:
-        """Send them, giving the answers in batches as they come, so that they can be kept."""
+        """Send them, giving the answers in batches as they come, so that they can be kept.
+
+        An empty batch comes first, when the way is open and before a byte goes it: where nobody can be reached, nothing
+        can be there.
+        """
         ...
 
     async def count(self, study: str, series: str) -> Found | None:

@@ -1,6 +1,7 @@
 """For a peer that refuses a file's transfer syntax: the same instance uncompressed, UIDs and values kept."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -42,7 +43,10 @@ class CannotTranscode(Exception):
 
 
 def transcode(path: Path, transfer_syntax: str) -> IO[bytes]:
-    """The file in Explicit or Implicit VR Little Endian, as a temporary file without a name."""
+    """The file in Explicit or Implicit VR Little Endian, as a temporary file without a name beside it.
+
+    Not in /tmp: a container's is small, and of memory. OSError when there is no room, or nothing to read.
+    """
     try:
         dataset = dcmread(path)
         own = dataset.file_meta.TransferSyntaxUID
@@ -52,11 +56,25 @@ def transcode(path: Path, transfer_syntax: str) -> IO[bytes]:
             dataset.decompress(generate_instance_uid=False)
         dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax)
         implicit = transfer_syntax == ImplicitVRLittleEndian
-        result = tempfile.TemporaryFile()  # noqa: SIM115
-        dataset.save_as(result, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
-        result.flush()
+        result = tempfile.TemporaryFile(dir=path.parent, prefix=".", suffix=".part")  # noqa: SIM115
+        try:
+            dataset.save_as(result, implicit_vr=implicit, little_endian=True, enforce_file_format=True)
+            result.flush()
+        except BaseException:
+            with suppress(OSError):
+                result.close()
+            raise
     except CannotTranscode:
         raise
     except Exception as error:  # a codec may fail in any way; each means the same
+        if (said := _said_by_the_disk(error)) is not None:
+            raise said from None
         raise CannotTranscode(type(error).__name__) from error
     return result
+
+
+def _said_by_the_disk(error: BaseException) -> OSError | None:
+    """What the system has said, below pydicom's words about the element that was being written."""
+    while isinstance(error, OSError) and error.errno is None and error.__cause__ is not None:
+        error = error.__cause__
+    return error if isinstance(error, OSError) and error.errno is not None else None
