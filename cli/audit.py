@@ -36,9 +36,9 @@ DAMAGE = {
 Who = Annotated[str | None, typer.Option(metavar="NAME", help="Who did it.")]
 Operation = Annotated[str | None, typer.Option(help="What was done, as the interface calls it.")]
 Outcome = Annotated[str | None, typer.Option(help="done, refused, failed or unanswered.")]
-Project = Annotated[str | None, typer.Option(metavar="P")]
-Study = Annotated[str | None, typer.Option(metavar="UID")]
-Participant = Annotated[str | None, typer.Option(metavar="ID")]
+Project = Annotated[str | None, typer.Option(metavar="P", help="Only of this project.")]
+Study = Annotated[str | None, typer.Option(metavar="UID", help="Only of this study.")]
+Participant = Annotated[str | None, typer.Option(metavar="ID", help="Only of this participant.")]
 Since = Annotated[datetime | None, typer.Option(help="At or after, in FIONA_TIMEZONE.")]
 Until = Annotated[datetime | None, typer.Option(help="Before.")]
 

@@ -1,6 +1,7 @@
 """The gateway's REST interface: answers as plain JSON, problems as Failures."""
 
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,16 @@ def address() -> str:
     return os.environ.get("FIONA_API", "").rstrip("/") or DEFAULT
 
 
+def _trusted() -> ssl.SSLContext | bool:
+    """Who may have signed the gateway's certificate: those in FIONA_API_CA, else the well-known authorities."""
+    if not (path := os.environ.get("FIONA_API_CA")):
+        return True
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise Failure(f"FIONA_API_CA cannot be read: {path}", Code.USAGE) from error
+
+
 class Client:
     """One connection to the gateway; every method raises Failure.
 
@@ -63,6 +74,7 @@ class Client:
                 headers={"Authorization": f"Bearer {said}"} if said else {},
                 transport=transport,
                 timeout=60,
+                verify=_trusted(),
                 trust_env=False,
                 follow_redirects=False,
             )

@@ -13,7 +13,10 @@ from cli.output import Column, Json, listing, moment, out, record, remark, show_
 app = typer.Typer(help="A project's coupling list: upload, add, list, show, export, remove.", no_args_is_help=True)
 
 Project = Annotated[str, typer.Option(help="Whose list.")]
-Days = Annotated[float | None, typer.Option(min=0.01, help="How long it holds; by default as the gateway says.")]
+Days = Annotated[
+    float | None,
+    typer.Option("--expires-days", "--days", min=0.01, help="How long it holds; by default as the gateway says."),
+]
 Never = Annotated[bool, typer.Option("--never", help="It does not expire.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 
@@ -104,22 +107,22 @@ def add(
     issuer: Annotated[str | None, typer.Option(help="Who has given out the PatientID.")] = None,
     study: Annotated[str | None, typer.Option(metavar="STUDYINSTANCEUID", help="Or the study itself.")] = None,
     event: Annotated[str, typer.Option(help="The project's word for the visit.")] = "Unknown",
-    days: Days = None,
+    expires_days: Days = None,
     never: Never = False,
     as_json: Json = False,
 ) -> None:
     """Say whose a study is, whether it is here or will come."""
     if bool(accession) + bool(patient) + bool(study) != 1:
         raise typer.BadParameter("one of --accession, --patient, --study")
-    if never and days is not None:
-        raise typer.BadParameter("either --days or --never")
+    if never and expires_days is not None:
+        raise typer.BadParameter("either --expires-days or --never")
     if issuer and not patient:
         raise typer.BadParameter("--issuer is of a --patient")
     named = {"accession_number": accession, "patient_id": patient, "issuer": issuer, "study_instance_uid": study}
     entry = {key: _read(value) for key, value in named.items() if value}
     body: Item = {"entries": [{**entry, "participant": participant, "event": event}]}
-    if days is not None:
-        body["expires_days"] = days
+    if expires_days is not None:
+        body["expires_days"] = expires_days
     with Client() as client:
         made = client.post(_path(project), body, null=["expires_days"] if never else ())
     if isinstance(made, dict) and "items" in made:

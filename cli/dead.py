@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from cli.client import Client, segment
-from cli.output import Column, Json, listing, out, record
+from cli.output import Column, Json, clean, listing, out, record
 
 app = typer.Typer(help="The dead letters: list, show, replay, drop.", no_args_is_help=True)
 Letter = Annotated[str, typer.Argument(metavar="ID")]
+
+SHOWN = 3
+"""So many of a list in an event are shown."""
 
 COLUMNS: tuple[Column, ...] = (
     ("ID", "id"),
@@ -30,7 +33,20 @@ def list_dead(as_json: Json = False) -> None:
 def show(letter: Letter, as_json: Json = False) -> None:
     """Show one with its event."""
     with Client() as client:
-        record(client.get(f"/dead/{segment(letter)}"), as_json)
+        found = client.get(f"/dead/{segment(letter)}")
+    if as_json:
+        return record(found, as_json)
+    body = found.pop("body")
+    record(found, as_json)
+    out().print("the event")
+    return record({key: _some(value) for key, value in body.items()}, as_json)
+
+
+def _some(value: object) -> object:
+    """An event's field, and of a long list its length and the first few."""
+    if not isinstance(value, list) or len(value) <= SHOWN:
+        return value
+    return f"{len(value)}, the first of them {clean(value[:SHOWN])}; all of them by --json"
 
 
 @app.command()

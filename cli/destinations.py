@@ -42,7 +42,11 @@ def add(
     ] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, e.g. calling_aet=FIONA; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other setting, as calling_aet=FIONA or withdraw.by=orthanc-rest; may be repeated.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -6,10 +6,11 @@ import typer
 
 from cli.client import Client, Item, segment, wait
 from cli.failure import Code, Failure
-from cli.output import Column, Json, listing, moment, out, record, remark, show_json
+from cli.output import Column, Json, clean, listing, moment, out, record, remark, show_json
 
 app = typer.Typer(help="Retention: what may go, what went, and the word for it.", no_args_is_help=True)
 Run = Annotated[str | None, typer.Argument(metavar="RUN", help="By default the last one.")]
+State = Annotated[str | None, typer.Option(help="planned, asked, removed or kept.")]
 Seconds = Annotated[float, typer.Option("--timeout", help="How long to wait, in seconds.")]
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -60,7 +61,8 @@ def bytes_(number: float) -> str:
 def status(as_json: Json = False) -> None:
     """Whether it removes anything, by which policies, and how full the disks are."""
     with Client() as client:
-        record(client.get("/janitor"), as_json)
+        item = client.get("/janitor")
+    record(item if as_json else _told(item), as_json)
 
 
 @app.command()
@@ -95,7 +97,7 @@ def report(run: Run = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def lines(run: Run = None, state: Annotated[str | None, typer.Option()] = None, as_json: Json = False) -> None:
+def lines(run: Run = None, state: State = None, as_json: Json = False) -> None:
     """List each thing that may go by a run, and what became of it."""
     with Client() as client:
         found = client.items(f"/janitor/runs/{segment(_chosen(client, run)['id'])}/lines", state=state)
@@ -130,8 +132,27 @@ def doctor(
         run = _ended(client, "heal" if heal else "examine", seconds)
         found = list(client.items(f"/janitor/runs/{segment(run['id'])}/findings"))
         listing(found, FINDINGS, as_json, "everything fits together")
+    if young := sum(each.get("young", 0) for each in run["counts"].values()):
+        remark(f"{young} files were passed over: too young, or still on their way; look again later")
     if found:
         raise typer.Exit(Code.FAILED)
+
+
+def _told(item: Item) -> Item:
+    """What it says of itself, each thing on a line of its own."""
+    told = {key: item[key] for key in ("going", "said_by", "said_at", "seen_at")}
+    told |= {f"disk of {tree}": _full(disk) for tree, disk in item["disks"].items()}
+    told |= {f"policy {name}": _policy(values) for name, values in item["policies"].items()}
+    return told | {f"not by policy: {name}": why for name, why in item["elsewhere"].items()}
+
+
+def _full(disk: Item) -> str:
+    ours = f", ours {bytes_(disk['ours'])}" if disk.get("ours") is not None else ""
+    return f"{disk['percent']:.1f} % full: {bytes_(disk['used'])} of {bytes_(disk['capacity'])}{ours}"
+
+
+def _policy(values: Item) -> str:
+    return ", ".join(f"{name} {'none' if value is None else clean(value)}" for name, value in values.items())
 
 
 def _ended(client: Client, kind: str, seconds: float) -> Item:

@@ -32,6 +32,7 @@ EXPORTS: tuple[Column, ...] = (
     ("SHA-256", "sha256"),
     ("Made", moment("made_at")),
     ("Confirmed by", "confirmed_by"),
+    ("Why it is gone", lambda export: export["why"] or ""),
 )
 LEFTOVERS: tuple[Column, ...] = (
     ("Destination", "destination"),
@@ -152,7 +153,11 @@ def join(
         record(client.post(f"/projects/{segment(name)}/access-requests", {"role": role}), as_json)
 
 
-def requests(name: str, state: str = "asked", as_json: Json = False) -> None:
+def requests(
+    name: str,
+    state: Annotated[str, typer.Option(help="asked, granted or declined.")] = "asked",
+    as_json: Json = False,
+) -> None:
     """List who asks to work in a project."""
     with Client() as client:
         path = f"/projects/{segment(name)}/access-requests"

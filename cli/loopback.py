@@ -5,6 +5,7 @@ import webbrowser
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -64,5 +65,5 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 def show(address: str) -> None:
-    """In a browser, where there is one."""
-    webbrowser.open(address)
+    """In a browser, where there is one. One that runs in the terminal ends only after it has come back to us."""
+    Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -20,6 +20,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the JSON of the REST a
 Column = tuple[str, str | Callable[[Item], object]]
 """A heading, and the key of an item or what to make of it."""
 
+MOMENTS = ("_at", "since")
+"""What keys end with whose values are times."""
+
 WIDE = 4000
 """The width of what is no terminal: a row stays one line."""
 
@@ -55,12 +58,14 @@ def moment(key: str) -> Callable[[Item], str]:
     """A time as `2026-01-31 12:00:00`, in the time zone of FIONA_TIMEZONE; `--json` keeps the interface's UTC."""
 
     def shown(item: Item) -> str:
-        if not item.get(key):
-            return ""
-        local = datetime.fromisoformat(item[key]).astimezone(ZoneInfo(Settings().timezone))
-        return local.strftime("%Y-%m-%d %H:%M:%S")
+        return local(item[key]) if item.get(key) else ""
 
     return shown
+
+
+def local(instant: str) -> str:
+    """A time of the interface as people's clocks show it."""
+    return datetime.fromisoformat(instant).astimezone(ZoneInfo(Settings().timezone)).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def show_json(value: Any) -> None:
@@ -105,5 +110,5 @@ def record(item: Item, as_json: bool) -> None:
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
     for key, value in item.items():
-        made.add_row(Text(clean(key)), Text(clean(value)))
+        made.add_row(Text(clean(key)), Text(clean(local(value) if value and key.endswith(MOMENTS) else value)))
     return out().print(made)

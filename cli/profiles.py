@@ -10,7 +10,9 @@ from cli.failure import Failure
 from cli.output import Column, Json, listing, moment, out, record, remark, show_json, table
 from cli.profile_source import Source, compared, explained, taken, text
 
-app = typer.Typer(help="De-identification profiles: list, show, check, explain, diff, set.", no_args_is_help=True)
+app = typer.Typer(
+    help="De-identification profiles: list, show, check, explain, diff, set, versions.", no_args_is_help=True
+)
 Which = Annotated[str | None, typer.Argument(metavar="PROFILE", help="A built-in one, or a YAML file.")]
 OfProject = Annotated[str | None, typer.Option("--project", help="The one that a project has at the gateway.")]
 OfVersion = Annotated[int | None, typer.Option("--version", min=1, help="A version of the project's.")]

@@ -33,6 +33,7 @@ def add(
     participants: Annotated[
         str, typer.Option(metavar="REGEX", help="How its participants are named; the whole name has to fit.")
     ] = ".+",
+    example: Annotated[str, typer.Option(help="A name that fits, for whoever is told how they are named.")] = "",
     auto_ids: Annotated[str, typer.Option(metavar="PATTERN", help="How it makes up participants, as P-{n:4}.")] = "",
     auto_id_aet: Annotated[
         str | None, typer.Option(metavar="AET", help="What is sent to this AE title is assigned by itself.")
@@ -46,6 +47,7 @@ def add(
         "name": name,
         "description": description,
         "participant_pattern": participants,
+        "participant_example": example,
         "auto_id_pattern": auto_ids,
         "auto_id_aet": auto_id_aet,
         "events": event or [],
@@ -78,6 +80,7 @@ def set_project(
     participants: Annotated[
         str | None, typer.Option(metavar="REGEX", help="How participants to come are named.")
     ] = None,
+    example: Annotated[str | None, typer.Option(help="A name that fits, for whoever is told; '': none.")] = None,
     auto_ids: Annotated[
         str | None, typer.Option(metavar="PATTERN", help="How it makes up participants; '': not any more.")
     ] = None,
@@ -94,6 +97,7 @@ def set_project(
         "description": description,
         "active": active,
         "participant_pattern": participants,
+        "participant_example": example,
         "auto_id_pattern": auto_ids,
         "auto_id_aet": auto_id_aet or None,
         "events": event or None,

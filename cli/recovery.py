@@ -79,7 +79,8 @@ def restore(
     """Put a backup back: into an empty database, and into a store of which nothing is overwritten.
 
     Stop all services first; the broker's virtual host must be new. Instances that came after the backup are found
-    again in the archive. Exit code 1 when files of the backup are missing in the store.
+    again in the archive. Exit code 1 when files of the backup are altered in the store, or missing there and no
+    policy has removed them since.
     """
     from shared.recovery.restore import restore as put_back
     from shared.settings import Settings
@@ -93,6 +94,7 @@ def restore(
                 "files": done.copied,
                 "missing": done.missing,
                 "altered": done.altered,
+                "removed": done.removed,
                 "examples": done.examples,
                 **_as_json(done.again),
             }
@@ -101,6 +103,8 @@ def restore(
         out().print(f"as of {done.backup.made_at.isoformat(timespec='seconds')}", markup=False)
         if done.backup.with_files:
             out().print(f"{done.copied} files are in the store", markup=False)
+        if done.removed:
+            out().print(f"{done.removed} files of the backup were removed by a policy since", markup=False)
         _say(done.again)
     if done.missing or done.altered:
         for path in done.examples:
@@ -153,6 +157,7 @@ def _as_json(done: "Republished") -> dict[str, Any]:
         "associations": done.associations,
         "studies": done.studies,
         "instances": done.instances,
+        "left": done.removed,
         "unreadable": done.unreadable,
     }
 
@@ -164,6 +169,8 @@ def _say(done: "Republished") -> None:
         out().print(f"{done.associations} associations that never ended", markup=False)
     if done.instances:
         out().print(f"{done.instances} instances of {done.studies} studies that nobody knew", markup=False)
+    if done.removed:
+        out().print(f"{done.removed} studies that had left the archive by a policy: noted", markup=False)
     for path in done.unreadable:
         remark(f"cannot be read: {path}")
     if not done.anything:

@@ -1,5 +1,7 @@
 """`fiona redcap`: how it is with REDCap, where it differs from the gateway, and mending that."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -49,13 +51,16 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def check(project: Project = None, seconds: Seconds = 600, as_json: Json = False) -> None:
-    """Compare gateway and REDCap now, and list where they differ; 1 when they do."""
+    """Compare gateway and REDCap now, and list where they differ; 1 when they do, or nothing can be written there."""
     with Client() as client:
-        _compare(client, project, repair=False, seconds=seconds)
+        waiting = Waiting(seconds)
+        asked = _compare(client, project, waiting, repair=False)
         scope = "project" if project is not None else None
         items = list(client.items("/redcap/differences", project=project, scope=scope))
         listing(items, DIFFERENCES, as_json, "no differences")
-    if items:
+        ill = _stuck(item for item in client.items("/redcap") if _name(item) in asked)
+        waiting.say(ill)
+    if items or ill:
         raise typer.Exit(Code.FAILED)
 
 
@@ -63,16 +68,46 @@ def check(project: Project = None, seconds: Seconds = 600, as_json: Json = False
 def sync(project: Project = None, seconds: Seconds = 600) -> None:
     """Compare, and write to REDCap what it lacks; nothing is removed there."""
     with Client() as client:
-        _compare(client, project, repair=True, seconds=seconds)
-        left = wait(lambda: _left(client, project), seconds, every=1)
+        waiting = Waiting(seconds)
+        _compare(client, project, waiting, repair=True)
+        left = wait(lambda: _left(client, project, waiting), seconds, every=1)
     if left != 0:
         what = f"{left} wait for a person" if left else "REDCap has not taken all of it yet"
         raise Failure(f"{what}; `fiona redcap status` says why")
     remark("REDCap has all of it")
 
 
-def _compare(client: Client, project: str | None, *, repair: bool, seconds: float) -> None:
-    """Ask for it and wait until it is done; one that somebody asks for meanwhile does as well."""
+class Waiting:
+    """For REDCap, and no longer than anything can come of it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._until = datetime.now(UTC) + timedelta(seconds=seconds)
+        self._said: set[tuple[str, str]] = set()
+
+    def say(self, items: Iterable[Item]) -> None:
+        """What stands in the way, once."""
+        for item in items:
+            said = _name(item), str(item["problem"])
+            if said not in self._said:
+                self._said.add(said)
+                remark(": ".join(said))
+
+    def for_these(self, items: Iterable[Item]) -> None:
+        """Failure when one of them will not be tried again while we wait."""
+        stuck = _stuck(items)
+        self.say(stuck)
+        if any(datetime.fromisoformat(item["next_try_at"]) > self._until for item in stuck):
+            raise Failure("that has to be put right first; `fiona redcap status` says when it is tried again")
+
+
+def _stuck(items: Iterable[Item]) -> list[Item]:
+    """Those that were tried in vain; a problem without another try to come is one of before."""
+    return [item for item in items if item["problem"] and item["next_try_at"] is not None]
+
+
+def _compare(client: Client, project: str | None, waiting: Waiting, *, repair: bool) -> set[str]:
+    """Ask for it and wait until it is done; one that somebody asks for meanwhile does as well. Whose it was."""
     body: dict[str, Any] = {"project": project, "repair": repair}
     if project is not None:
         body["scope"] = "project"
@@ -81,18 +116,22 @@ def _compare(client: Client, project: str | None, *, repair: bool, seconds: floa
 
     def done() -> bool | None:
         mine = [item for item in client.items("/redcap") if _name(item) in asked]
-        return all(_done(item, asked[_name(item)], before.get(_name(item))) for item in mine) or None
+        left = [item for item in mine if not _done(item, asked[_name(item)], before.get(_name(item)))]
+        waiting.for_these(item for item in left if item["comparing"])
+        return None if left else True
 
-    if wait(done, seconds, every=1) is None:
+    if wait(done, waiting.seconds, every=1) is None:
         raise Failure("REDCap was not compared in time; `fiona redcap status` says why")
+    return set(asked)
 
 
 def _done(item: Item, asked: str, before: str | None) -> bool:
     return item["compared"] == asked or (item["compared"] != before and not item["comparing"])
 
 
-def _left(client: Client, project: str | None) -> int | None:
+def _left(client: Client, project: str | None, waiting: Waiting) -> int | None:
     """How many wait for a person when nothing else is owed any more; None: something is."""
     mine = [item for item in client.items("/redcap") if project in (None, item["project"])]
-    owed, waiting = (sum(item[name] for item in mine) for name in ("owed", "waiting"))
-    return waiting if owed == waiting else None
+    waiting.for_these(item for item in mine if item["owed"] > item["waiting"])
+    owed, parked = (sum(item[name] for item in mine) for name in ("owed", "waiting"))
+    return parked if owed == parked else None

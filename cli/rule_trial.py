@@ -13,7 +13,7 @@ from cli.output import Column, Json, listing, remark, show_json
 HEADER_BYTES = 8 << 20
 """Of a file's beginning that are sent: the header is in them."""
 
-Title = Annotated[str | None, typer.Option(metavar="AET")]
+Title = Annotated[str | None, typer.Option(metavar="AET", help="Only with a file: a study has its own.")]
 
 
 def _why(rule: Item) -> str:

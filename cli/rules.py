@@ -10,7 +10,7 @@ from cli.output import Column, Json, listing, out, record
 from cli.rule_trial import trial
 
 app = typer.Typer(help="Routing rules: add, list, show, set, move, test, remove.", no_args_is_help=True)
-Title = Annotated[str | None, typer.Option(metavar="AET")]
+Titles = Annotated[list[str] | None, typer.Option(metavar="AET", help="One; for another, add another rule.")]
 Regex = Annotated[
     str | None, typer.Option(metavar="REGEX", help="The whole value has to fit; it becomes the participant.")
 ]
@@ -35,11 +35,18 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
+def _one(titles: list[str] | None) -> str | None:
+    """Of several the last would be taken in silence."""
+    if titles and len(titles) > 1:
+        raise typer.BadParameter("a rule has one AE title of a kind: for another, add another rule")
+    return titles[0] if titles else None
+
+
 @app.command()
 def add(
     project: str,
-    called: Title = None,
-    calling: Title = None,
+    called: Titles = None,
+    calling: Titles = None,
     patient_id: Regex = None,
     patient_name: Regex = None,
     attribute: Attribute = None,
@@ -47,10 +54,10 @@ def add(
     auto_id: Annotated[bool, typer.Option("--auto-id", help="The project makes up the participant.")] = False,
     site: Site = None,
     event: Annotated[str, typer.Option(help="The project's word for the visit.")] = "Unknown",
-    position: Annotated[int, typer.Option(help="Rules are tried in this order.")] = 0,
+    position: Annotated[int | None, typer.Option(help="Rules are tried in this order; by default the last.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Take studies of these AE titles (any, if none is named) whose PatientID or PatientName, and attribute, fit."""
+    """Take studies of this called or calling AE title (any, if none is named) whose identity, and attribute, fit."""
     if patient_id is None and patient_name is None and not auto_id:
         raise typer.BadParameter("say --patient-id or --patient-name: what fits is the participant; or --auto-id")
     if (attribute is None) != (matches is None):
@@ -58,8 +65,8 @@ def add(
     body = {
         "project": project,
         "position": position,
-        "called_aet": called,
-        "calling_aet": calling,
+        "called_aet": _one(called),
+        "calling_aet": _one(calling),
         "patient_id": patient_id,
         "patient_name": patient_name,
         "attribute": attribute,
@@ -91,8 +98,8 @@ def show(rule: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = Fal
 @app.command("set")
 def set_rule(
     rule: Annotated[str, typer.Argument(metavar="ID")],
-    called: Title = None,
-    calling: Title = None,
+    called: Titles = None,
+    calling: Titles = None,
     patient_id: Regex = None,
     patient_name: Regex = None,
     attribute: Attribute = None,
@@ -106,8 +113,8 @@ def set_rule(
 ) -> None:
     """Change a rule for studies to come; what is not said stays, and '' takes a condition away."""
     conditions = {
-        "called_aet": called,
-        "calling_aet": calling,
+        "called_aet": _one(called),
+        "calling_aet": _one(calling),
         "patient_id": patient_id,
         "patient_name": patient_name,
         "attribute": attribute,

@@ -16,7 +16,9 @@ def send(
         str | None,
         typer.Option(metavar="ID", help="Again: all studies of this PatientID; - reads it from stdin."),
     ] = None,
-    last: Annotated[int | None, typer.Option(metavar="DAYS", min=1, help="Again: all studies of these days.")] = None,
+    last: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, help="Again: all studies of the last so many days.")
+    ] = None,
     to: Annotated[str | None, typer.Option(metavar="AET@HOST:PORT", help="The gateway by default.")] = None,
     calling: Annotated[str, typer.Option("--from", metavar="AET", help="Our own AE title.")] = "FIONA_CLI",
     project: Annotated[str | None, typer.Option(help="Assign what was sent to this project.")] = None,

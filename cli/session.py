@@ -7,7 +7,8 @@ import typer
 
 from cli import logins, loopback
 from cli.client import Client, Item, segment
-from cli.output import Json, out, record, remark
+from cli.failure import Code, Failure
+from cli.output import Json, local, out, record, remark
 
 
 def login(
@@ -38,7 +39,7 @@ def _by_browser(provider: str) -> None:
 
 
 def _said(me: Item) -> None:
-    out().print(f"signed in as {me['login']} until {me['expires_at']}", markup=False)
+    out().print(f"signed in as {me['login']} until {local(me['expires_at'])}", markup=False)
 
 
 def logout() -> None:
@@ -65,5 +66,7 @@ def whoami(as_json: Json = False) -> None:
 def password(prompt: str, confirm: bool = False) -> str:
     """Asked for without an echo; in a pipe, the first line of stdin."""
     if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
+        if said := sys.stdin.readline().rstrip("\r\n"):
+            return said
+        raise Failure("a password is wanted: it is the first line of standard input", Code.USAGE)
     return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True))

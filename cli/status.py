@@ -44,5 +44,7 @@ def _print(ready: bool, details: Any, counts: Item, switches: list[Item], failin
     states = counts.pop("transfers", {})
     rows += [{"what": name, "value": value} for name, value in counts.items()]
     rows += [{"what": f"transfers {state}", "value": count} for state, count in sorted(states.items())]
-    rows += [{"what": f"queue {name}", "value": depth} for name, depth in sorted(queues.items())]
+    rows += [{"what": f"queue {name}", "value": depth} for name, depth in sorted(queues.items()) if depth]
+    if queues and not any(queues.values()):
+        rows.append({"what": "queues", "value": "empty"})
     out().print(table(rows, (("", "what"), ("", "value"))))

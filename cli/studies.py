@@ -15,7 +15,16 @@ def _assigned(study: Item) -> str:
     return ", ".join(
         f"{each['project']} {each['participant']}" if not each.get("refused") else f"{each['project']} refused"
         for each in study.get("assignments") or ()
+        if not each.get("ended_at")
     )
+
+
+def _why(assignment: Item) -> str:
+    """An assignment, what made it, and how it stands."""
+    ended = "ended" if assignment.get("ended_at") else ""
+    stands = f"refused, {assignment['refused']}" if assignment.get("refused") else ended
+    said = f"{assignment['project']} {assignment['participant']}".strip(), assignment.get("reason"), stands
+    return ": ".join(each for each in said if each)
 
 
 def _state(study: Item) -> str:
@@ -66,5 +75,5 @@ def show(study: Annotated[str, typer.Argument(metavar="STUDYINSTANCEUID")], as_j
         series = list(client.items(f"{path}/series"))
     if as_json:
         return record({**found, "series_list": series}, as_json)
-    record({**found, "assignments": _assigned(found)}, as_json)
+    record({**found, "assignments": "; ".join(map(_why, found.get("assignments") or ()))}, as_json)
     return out().print(table(series, SERIES))

@@ -7,14 +7,7 @@ import typer
 
 from cli.client import Client, segment
 from cli.output import Column, Json, listing, moment, record
-
-
-class Which(StrEnum):
-    """What can be switched."""
-
-    RECEIVE = "receive"
-    ANONYMISE = "anonymise"
-    SEND = "send"
+from shared.switchable import Switch
 
 
 class State(StrEnum):
@@ -34,7 +27,7 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def switch(
-    which: Annotated[Which | None, typer.Argument(help="Without one: how all of them stand.")] = None,
+    which: Annotated[Switch | None, typer.Argument(help="Without one: how all of them stand.")] = None,
     state: Annotated[State | None, typer.Argument()] = None,
     reason: Annotated[str, typer.Option(help="Why; needed to switch something off.")] = "",
     as_json: Json = False,

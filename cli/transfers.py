@@ -22,6 +22,7 @@ COLUMNS: tuple[Column, ...] = (
     ("Project", "project"),
     ("Participant", "participant"),
     ("Event", "event"),
+    ("Because", "reason"),
     ("State", lambda item: f"{item['state']}, made good" if item.get("made_good_by") else item["state"]),
     ("Instances", "instances"),
     ("De-identified", "anonymized"),

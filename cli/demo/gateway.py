@@ -14,7 +14,7 @@ from pathlib import Path
 from cli.client import Client
 from cli.failure import Failure
 
-READY_SECONDS = 60
+READY_SECONDS = 180
 STOP_SECONDS = 30
 HOST = "127.0.0.1"
 ADMINISTRATOR = "admin"

@@ -7,8 +7,9 @@ from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+from shared.dicom.encoding import Unparsable
 from shared.dicom.filemeta import FileMeta, read_meta
-from shared.dicom.scan import Scan, Unparsable, scan
+from shared.dicom.scan import Scan, scan
 from shared.store import valid_uid
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
