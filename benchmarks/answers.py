@@ -65,7 +65,6 @@ WORDS: Final = {
     "SegmentLabel": "Tumor",
     "PatientPosition": "FFS",
 }
-CLASSES: Final = frozenset(("SOPClassUID", "ReferencedSOPClassUID"))
 NOT_MOVED: Final = frozenset(("PatientBirthDate",))
 BIRTHS: Final = ("19700203", "19710304")
 ROOT: Final = "1.2.826.0."

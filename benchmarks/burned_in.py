@@ -215,9 +215,6 @@ def rapidocr() -> Find:
 CONTENDERS: Final[dict[str, Callable[[], Find]]] = {"FIONA": ours, "rapidocr_onnxruntime": rapidocr}
 
 
-SHOWN: Final = ("lines", "found", "recall", "free", "free_hit", "ms_per_image")
-
-
 def measure(find: Find, first: int, images: int, clean: int) -> dict[str, Any]:
     """Recall of lines, free images hit, median milliseconds per image on one core, and what was missed."""
     found, missed, times, hit = 0, [], [], 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from shared.crypto import Vault
 from shared.database import Database
@@ -14,6 +14,7 @@ from shared.registry.coupling import accession_key, patient_id_key, portions
 from shared.tables import (
     Assignment,
     Base,
+    CouplingEntry,
     Instance,
     KeptAttribute,
     Participant,
@@ -77,11 +78,16 @@ def coupling_list(size: Size) -> bytes:
 
 
 async def fill(database: Database, vault: Vault, size: Size, entries: Sequence[str]) -> None:
-    """All but what the api itself has made: the project and its coupling list, of which `entries` are some ids."""
+    """All but what the api itself has made: the project and its coupling list, of which `entries` are the ids of
+    those that have matched."""
     for table, rows in _tables(vault, size, entries).items():
         async with database.session() as session:
             for some in portions(list(rows), AT_ONCE):
                 await session.execute(insert(table), some)
+    async with database.session() as session:
+        for claimed in portions(entries):
+            this = update(CouplingEntry).where(CouplingEntry.id.in_(claimed)).values(matched=True)
+            await session.execute(this, execution_options={"synchronize_session": False})
 
 
 def _tables(vault: Vault, size: Size, entries: Sequence[str]) -> Mapping[type[Base], Iterator[dict[str, Any]]]:
@@ -179,6 +185,8 @@ def _tables(vault: Vault, size: Size, entries: Sequence[str]) -> Mapping[type[Ba
                 "profile": "basic",
                 "state": STATES[number % len(STATES)],
                 "instances": 1,
+                "anonymized": 1,
+                "delivered": 1,
                 "requested_at": begin + timedelta(minutes=number),
             }
             | project

@@ -8,23 +8,18 @@
 
 import argparse
 from pathlib import Path
-from statistics import quantiles
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measure import percentile
 from benchmarks.scale.capacity import MEASURED, Capacity
 from benchmarks.scale.days import HOUR, Days, simulate
 from benchmarks.scale.scenario import SCENARIOS, Scenario
 
 NAMES: Final = ("hospital", "region", "nation")
 WORKING_DAYS: Final = 250
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """0 where there is none."""
-    return quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else sum(values)
 
 
 def show(name: str, scenario: Scenario, days: int, outcome: Days, console: Console) -> None:

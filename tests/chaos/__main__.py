@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -20,12 +21,16 @@ def main() -> int:
     parser.add_argument("--senders", type=int, default=4)
     parser.add_argument("--studies", type=int, default=None, help="of each sender; two a minute by default")
     parser.add_argument("--images", type=int, default=40, help="of each study")
+    parser.add_argument("--beside", type=Path, default=None, help="a checkout of an earlier version of the same schema")
+    parser.add_argument("--lose", choices=("database", "both"), default="", help="then restore a backup of the day")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(1_000_000)
     studies = given.studies or max(2, round(given.minutes * 2))
-    day = Day(seed, given.minutes * 60, given.senders, studies, given.images, patience=900)
+    day = Day(seed, given.minutes * 60, given.senders, studies, given.images, patience=900, lose=given.lose)
+    # Stopped from outside, it takes its namespaces, disks and processes with it, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"seed {seed}: {given.minutes:g} minutes, {given.senders} senders, {studies} studies each")
-    with world() as the_world:
+    with world(given.beside, keep_logs=True) as the_world:
         if the_world.broker_network is None:
             print("no network namespaces here: parts are frozen where they would be cut off")
         day.live(the_world)

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 
 import httpx
-from pydicom import dcmread
 
 from tests.components.process import wait_until
 from tests.studies import Study, ct_study
@@ -29,13 +28,16 @@ class Load:
         """Participant -> StudyInstanceUID."""
         self.images = senders * studies * images
         self.each = images
+        self._due = self.images
         self._modalities: list[Modality] = []
+        self._sent: list[tuple[str, list[Path]]] = []
         numbers = itertools.count(1)
         for sender in range(1, senders + 1):
             made = [self._study(folder / f"{sender}-{number}", next(numbers), images) for number in range(studies)]
             files = [path for study in made for path in study.files]
             pause = seconds / len(files)
             self._modalities.append(Modality(files, gateway.dicom_port, pause, aet=f"CT{sender}"))
+            self._sent.append((f"CT{sender}", files))
         self._stop = threading.Event()
         self._assigner = threading.Thread(target=self._assign_all, daemon=True)
 
@@ -61,6 +63,14 @@ class Load:
             modality.__exit__()
         self._assigner.join(60)
 
+    def again(self) -> None:
+        """Once all is acknowledged and assigned: the same from the beginning, as senders do when they are asked."""
+        for aet, files in self._sent:
+            self._modalities.append(Modality(files, self.gateway.dicom_port, aet=aet).__enter__())
+        self._due += self.images
+        self._assigner = threading.Thread(target=self._assign_all, daemon=True)
+        self._assigner.start()
+
     @property
     def acknowledged(self) -> int:
         """C-STORE responses of success so far."""
@@ -78,7 +88,7 @@ class Load:
 
     def wait(self, timeout: float) -> None:
         """Until everything is acknowledged and assigned."""
-        wait_until(lambda: self.acknowledged >= self.images, timeout, "every image acknowledged", every=0.2)
+        wait_until(lambda: self.acknowledged >= self._due, timeout, "every image acknowledged", every=0.2)
         wait_until(lambda: not self._assigner.is_alive(), timeout, "every study assigned", every=0.2)
 
     def _assign_all(self) -> None:
@@ -97,8 +107,3 @@ class Load:
         except (httpx.HTTPError, ValueError):
             return False
         return True
-
-
-def patient_of(file: bytes | Path) -> str:
-    """The PatientID that a file has."""
-    return str(dcmread(file, stop_before_pixels=True).PatientID)

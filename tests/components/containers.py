@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.components.programs import absent
 ROOT = Path(__file__).parent.parent.parent
 STAND_INS = Path(__file__).parent / "stand_ins"
 REGISTRY = "localhost/fiona"
+SOURCES = ("deidentification", "services", "shared", "cli")
 BASES = {
     "python": "docker.io/library/python:3.11.13-slim-bookworm",
     "rabbitmq": "docker.io/library/rabbitmq:3.13",
@@ -95,14 +97,27 @@ def build(folder: Path) -> None:
     cache = Path.home() / ".cache/uv"
     cache.mkdir(parents=True, exist_ok=True)
     volumes = ("-v", "/etc/ssl/certs:/etc/ssl/certs:ro", "-v", f"{cache}:/root/.cache/uv")
-    run(*_bud(), *volumes, "-f", dockerfile, "--target", "every-target", "-t", f"{REGISTRY}/every-target", ROOT)
+    revision = _revision()
+    options = ("--build-arg", f"REVISION={revision}", "-f", dockerfile, "--target", "every-target")
+    run(*_bud(), *volumes, *options, "-t", f"{REGISTRY}/every-target", ROOT)
     entries = {f"services.{name}": name for name in NAMES} | {"cli": "fiona"}
-    for image in json.loads(run("podman", "images", "--all", "--sort", "created", "--format", "json")):
-        entry = inspect(image["Id"])["Config"].get("Entrypoint") or [""]
+    of_these = ("--filter", f"label=org.opencontainers.image.revision={revision}")
+    known = json.loads(run("podman", "images", "--all", "--sort", "created", *of_these, "--format", "json"))
+    for told in json.loads(run("podman", "image", "inspect", *(each["Id"] for each in known))):
+        entry = told["Config"].get("Entrypoint") or [""]
         if (name := entries.pop(entry[-1], None)) is not None:
-            run("podman", "tag", image["Id"], f"{REGISTRY}/{name}:local")
+            run("podman", "tag", told["Id"], f"{REGISTRY}/{name}:local")
     if entries:
         raise ComponentError(f"no image came of {', '.join(entries.values())}")
+
+
+def _revision() -> str:
+    """One word for all that goes into the images: what was built of the same before is taken, and nothing else."""
+    told = sha256(inspect(BASES["python"])["Id"].encode())
+    sources = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+    for path in sorted(each for each in (*sources, *(ROOT / "deploy").iterdir()) if each.is_file()):
+        told.update(f"{path.relative_to(ROOT)}\n".encode() + sha256(path.read_bytes()).digest())
+    return told.hexdigest()[:16]
 
 
 def _bud() -> Sequence[str]:

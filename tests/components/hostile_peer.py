@@ -121,7 +121,7 @@ def attack(receiver: LocalReceiver, dice: Dice) -> None:
                 answer = peer.receive()
                 assert answer.kind in SAID, f"PDU type {answer.kind}"
                 taken += _taken(answer)
-    wait_until(lambda: not receiver.associations(), 10, "the end of the association")
+    wait_until(lambda: not receiver.associations(), 60, "the end of the association")
     assert len(receiver.archived()) >= (taken > 0)
 
 

@@ -10,6 +10,8 @@ import httpx
 from tests.components.process import LOOPBACK, accepts, free_port
 from tests.components.server import Server
 
+PLAIN: dict[str, Any] = {"trust_env": False, "timeout": 60}
+
 
 class OidcProvider(Server):
     """oidc-provider-mock in a process of its own, with a confidential client for one address to come back to."""
@@ -36,17 +38,21 @@ class OidcProvider(Server):
 
     def register(self, callback: str) -> tuple[str, str]:
         """A client; its id and secret."""
-        answer = httpx.post(f"{self.issuer}/oauth2/clients", json={"redirect_uris": [callback]}, trust_env=False)
+        answer = httpx.post(f"{self.issuer}/oauth2/clients", json={"redirect_uris": [callback]}, **PLAIN)
         made = answer.raise_for_status().json()
         return made["client_id"], made["client_secret"]
 
     def claims(self, subject: str, **claims: Any) -> None:
         """What it says of somebody from now on."""
-        answer = httpx.put(f"{self.issuer}/users/{subject}", json={"sub": subject, **claims}, trust_env=False)
+        answer = httpx.put(f"{self.issuer}/users/{subject}", json={"sub": subject, **claims}, **PLAIN)
         answer.raise_for_status()
+
+    def revoke(self, subject: str) -> None:
+        """What it has given out for somebody is good no more, as when the person is disabled."""
+        httpx.post(f"{self.issuer}/users/{subject}/revoke-tokens", **PLAIN).raise_for_status()
 
     def sign_in(self, way: str, subject: str) -> str:
         """What a person does at its form; where it leads the browser back to."""
-        answer = httpx.post(way, data={"sub": subject}, trust_env=False)
+        answer = httpx.post(way, data={"sub": subject}, **PLAIN)
         assert answer.status_code == 302, answer.text
         return answer.headers["location"]

@@ -108,7 +108,7 @@ class Orthanc(Server):
 
     def api(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """One REST request; `path` from the root, `/dicom-web/…` included."""
-        return httpx.request(method, self.http_url + path, json=body, timeout=60, trust_env=False, **options)
+        return httpx.request(method, self.http_url + path, json=body, timeout=120, trust_env=False, **options)
 
     def count(self) -> int:
         """Instances held."""

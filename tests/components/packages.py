@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 INFO = Path("/var/lib/dpkg/info")
@@ -71,8 +72,25 @@ def files(packages: Sequence[str]) -> Iterator[str]:
 
 
 def image(name: str, packages: Sequence[str], without: Sequence[str] = ()) -> None:
-    """Make an image of these packages; RuntimeError with podman's words when it cannot."""
-    wanted = "\n".join(dict.fromkeys(path.lstrip("/") for path in files(closure(packages, without))))
+    """Make an image of these packages, unless there is one of the same: what was built on it is good then, too.
+
+    RuntimeError with podman's words when it cannot.
+    """
+    found = closure(packages, without)
+    kept = f"{name}:{_versions(found)}"
+    if subprocess.run(["podman", "image", "exists", kept], check=False).returncode:
+        _import(kept, found)
+    subprocess.run(["podman", "tag", kept, f"{name}:latest"], check=True)
+
+
+def _versions(packages: Sequence[str]) -> str:
+    """One word for what is in such an image: the packages' versions, and how files are chosen here."""
+    told = subprocess.run(["dpkg-query", "-W", *packages], check=True, capture_output=True).stdout
+    return sha256(told + Path(__file__).read_bytes()).hexdigest()[:16]
+
+
+def _import(name: str, packages: Sequence[str]) -> None:
+    wanted = "\n".join(dict.fromkeys(path.lstrip("/") for path in files(packages)))
     tar = ["tar", "-C", "/", "--no-recursion", "--numeric-owner", "--verbatim-files-from", "-T", "-", "-cf", "-"]
     with (
         subprocess.Popen(tar, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as packing,

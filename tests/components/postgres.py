@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
-from tests.components.process import ComponentError, free_port
+from tests.components.process import ComponentError, free_port, wait_until
 from tests.components.programs import absent, find
 from tests.components.server import Server
 
@@ -111,6 +111,13 @@ class PostgreSQL(Server):
         """End without a checkpoint, as `pg_ctl stop -m immediate`: the next start recovers from the log."""
         self.process.resume()
         self.process.stop(signal.SIGQUIT)
+
+    def reload(self) -> None:
+        """Have it read its configuration again, and return when it has: it is told by a signal."""
+        read = "SELECT pg_conf_load_time()"
+        before = self.sql(read)
+        self.sql("SELECT pg_reload_conf()")
+        wait_until(lambda: self.sql(read) != before, 60, "reading the configuration")
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run SQL through psql; what it prints, unaligned and without headers."""

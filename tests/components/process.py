@@ -125,7 +125,7 @@ class Process:
         if not self.running:
             raise ComponentError(f"died at start with status {self._popen.returncode}\n{self.tail()}")
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 60) -> None:
         """Ask it to end and wait; past the deadline kill its tree. Stragglers never stay."""
         tree = self._tree()
         if self.running:
@@ -164,5 +164,5 @@ class Process:
         for process in tree:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        self._popen.wait(10)
-        wait_until(lambda: not any(map(_alive, tree)), 10, "kill", every=0.005)
+        self._popen.wait(60)
+        wait_until(lambda: not any(map(_alive, tree)), 60, "kill", every=0.005)

@@ -1,9 +1,16 @@
-"""Where a program is: Debian keeps some of them out of an ordinary user's PATH."""
+"""Where a program is: Debian keeps some out of an ordinary user's PATH, and pynetdicom has some of DCMTK's names."""
 
 import os
 import shutil
+import sysconfig
 
-_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+_OURS = sysconfig.get_path("scripts")
+_PATH = os.pathsep.join(
+    [
+        *(folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder != _OURS),
+        *("/usr/local/sbin", "/usr/sbin", "/sbin"),
+    ]
+)
 
 
 def find(program: str) -> str | None:

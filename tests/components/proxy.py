@@ -18,6 +18,8 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.port = free_port()
         self.rate: float | None = None
+        self.passed = self.refused = self.held = 0
+        """Bytes that went through, connections that were not taken, and chunks that had to wait, so far."""
         self._target = target
         self._flows = threading.Event()
         self._flows.set()
@@ -44,12 +46,13 @@ class Proxy:
         self.rate, self._refuses = None, False
         self._flows.set()
 
-    def cut(self) -> None:
-        """End every connection that there is."""
+    def cut(self) -> int:
+        """End every connection that there is; how many sockets that were."""
         with self._lock:
             for each in self._open:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
+            return len(self._open)
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server((LOOPBACK, self.port), backlog=64)
@@ -77,10 +80,11 @@ class Proxy:
     def _join(self, client: socket.socket) -> None:
         with client:
             if self._refuses:
+                self.refused += 1
                 return
-            self._flows.wait()
+            self._wait()
             try:
-                server = socket.create_connection((LOOPBACK, self._target), timeout=10)
+                server = socket.create_connection((LOOPBACK, self._target), timeout=60)
             except OSError:
                 return
             with server:
@@ -94,13 +98,19 @@ class Proxy:
                 with self._lock:
                     self._open -= {client, server}
 
+    def _wait(self) -> None:
+        """Until the cable carries something."""
+        self.held += not self._flows.is_set()
+        self._flows.wait()
+
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
-                self._flows.wait()
+                self._wait()
                 if self.rate:
                     time.sleep(len(data) / self.rate)
                 target.sendall(data)
+                self.passed += len(data)
         for each in (source, target):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

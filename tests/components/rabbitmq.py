@@ -43,7 +43,6 @@ class RabbitMQ(Server):
     """
 
     name: ClassVar[str] = "rabbitmq"
-    start_timeout: ClassVar[float] = 60
 
     def __init__(self, folder: Path, more: str = "") -> None:
         super().__init__(folder)
@@ -97,7 +96,7 @@ class RabbitMQ(Server):
             self._epmd = Process(
                 command, self.folder / "epmd.log", namespace=self.network.name if self.network else None
             )
-            self._epmd.wait_ready(self._epmd_ready, 10)
+            self._epmd.wait_ready(self._epmd_ready, self.start_timeout)
 
     def ready(self) -> bool:
         if not accepts(self.port, self.host):
@@ -132,7 +131,7 @@ class RabbitMQ(Server):
     def api(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """One request to the management API."""
         return httpx.request(
-            method, self.http_url + path, json=body, auth=("guest", "guest"), timeout=30, trust_env=False
+            method, self.http_url + path, json=body, auth=("guest", "guest"), timeout=120, trust_env=False
         )
 
     def fresh_vhost(self) -> str:
@@ -155,11 +154,18 @@ class RabbitMQ(Server):
         """What was declared is on its disk: the broker answers a declaration some two seconds before it is."""
         command = [str(BIN / "rabbitmqctl"), "-q", "eval", "mnesia:sync_log()."]
         answer = subprocess.run(
-            command, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
+            command, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=120
         )
         assert answer.stdout.strip() == b"ok", answer.stdout
 
-    def close_connections(self) -> None:
-        """Cut every client's connection, as a broker does that loses its nerve."""
-        for connection in self.api("GET", "/connections").raise_for_status().json():
+    def lifeless(self) -> list[str]:
+        """Quorum queues that no process serves."""
+        found = self.api("GET", "/queues").raise_for_status().json()
+        return [queue["name"] for queue in found if queue.get("type") == "quorum" and not queue.get("online")]
+
+    def close_connections(self) -> int:
+        """Cut every client's connection, as a broker does that loses its nerve; how many."""
+        connections = self.api("GET", "/connections").raise_for_status().json()
+        for connection in connections:
             self.api("DELETE", f"/connections/{connection['name']}")
+        return len(connections)

@@ -1,6 +1,7 @@
 """A sender that says exactly the bytes it is told to, for peers that misbehave on purpose."""
 
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from struct import pack, unpack
@@ -102,7 +103,7 @@ def associate(contexts: Sequence[tuple[str, Sequence[str]]], calling: str, calle
 class RawPeer:
     """A connection; `associated` makes one with an association for CT and Verification."""
 
-    def __init__(self, port: int, timeout: float = 15, source: str = LOOPBACK) -> None:
+    def __init__(self, port: int, timeout: float = 60, source: str = LOOPBACK) -> None:
         self.socket = socket.create_connection((LOOPBACK, port), timeout, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -127,10 +128,11 @@ class RawPeer:
         for each in content:
             self.socket.sendall(each)
 
-    def trickle(self, content: bytes, size: int = 1) -> None:
-        """Bytes in pieces of `size`."""
+    def trickle(self, content: bytes, size: int = 1, pause: float = 0) -> None:
+        """Bytes in pieces of `size`, with a pause after each."""
         for start in range(0, len(content), size):
             self.socket.sendall(content[start : start + size])
+            time.sleep(pause)
 
     def receive(self) -> Answer:
         """The next PDU; EOFError when the peer has closed."""

@@ -59,8 +59,9 @@ class ReceiverProcess(Server):
 
     def published(self) -> list[InstancesReceived | AssociationClosed]:
         """All events so far."""
-        lines = self._bus.read_bytes().splitlines() if self._bus.exists() else []
-        events: list[Any] = [Message.from_bytes(line).event() for line in lines]
+        written = self._bus.read_bytes() if self._bus.exists() else b""
+        # The last line may be on its way.
+        events: list[Any] = [Message.from_bytes(line).event() for line in written.split(b"\n")[:-1]]
         return events
 
     def published_instances(self) -> list[ReceivedInstance]:
@@ -126,13 +127,17 @@ class LocalReceiver:
 
     def settled(self) -> list[ReceivedInstance]:
         """Wait until no association is open, publish, and give all instances published so far."""
-        wait_until(lambda: not self.associations(), 20, "the associations' ends")
+        wait_until(lambda: not self.associations(), 60, "the associations' ends")
         asyncio.run(Publisher(self.journal, self.bus).flush())
         return self.bus.instances()
 
     def associations(self) -> int:
         """How many connections are open."""
         return len(self.receiver.visits())
+
+    def in_the_middle(self) -> None:
+        """Wait until an instance is coming in."""
+        wait_until(lambda: any(visit.busy for visit in self.receiver.visits()), 60, "an instance that comes in")
 
     def __enter__(self) -> Self:
         self.receiver.start()

@@ -15,7 +15,7 @@ class Server(ABC):
     """A real server in a folder of its own; its data and its ports survive stop, kill and start."""
 
     name: ClassVar[str]
-    start_timeout: ClassVar[float] = 30
+    start_timeout: ClassVar[float] = 300
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, folder: Path) -> None:

@@ -46,7 +46,7 @@ def mail_server(inbox: Inbox, tls: ssl.SSLContext | None = None, login: tuple[st
     options: dict[str, Any] = {"tls_context": tls, "require_starttls": tls is not None}
     if login is not None:
         options |= {"authenticator": authenticated, "auth_required": True}
-    controller = Controller(inbox, hostname=LOOPBACK, port=free_port(), **options)
+    controller = Controller(inbox, hostname=LOOPBACK, port=free_port(), ready_timeout=60, **options)
     controller.start()
     try:
         yield controller.port

@@ -13,16 +13,16 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from services.redcap.client import Pace, open_http
-from services.redcap.gateway import Gateway
-from services.redcap.gathering import Gatherer
 from services.redcap.mapping import Mapping
-from services.redcap.reading import Reader
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
-from services.redcap.takeover import Takeover
+from services.redcap.takeover.gateway import Gateway
+from services.redcap.takeover.reading import Reader
+from services.redcap.takeover.taken_over import Takeover
 from services.redcap.targets import Targets
 from services.redcap.tokens import Tokens
-from services.redcap.writer import Writer
+from services.redcap.writing.gathering import Gatherer
+from services.redcap.writing.writer import Writer
 from shared.crypto import Vault
 from shared.database import Database
 from shared.manifest import Manifest, ManifestInstance, write_manifest

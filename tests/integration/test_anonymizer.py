@@ -20,7 +20,7 @@ from shared.events import SeriesAnonymized, TransferFailed, TransferRequested
 from shared.handlers import Retry
 from shared.manifest import read_manifest
 from shared.store import Store
-from shared.tables import Instance, Project, QuarantinedInstance, Series, Study
+from shared.tables import Instance, Project, ProjectProfile, QuarantinedInstance, Series, Study
 from tests.studies import ACCESSION, PATIENT_ID, ct_study
 from tests.studies import Study as StudyFiles
 
@@ -152,6 +152,23 @@ async def test_a_catalogue_that_disagrees_is_waited_for(
         await anonymizer.anonymize(requested(archived, instances=7), database, store, VAULT, workers)
 
 
+async def test_a_part_without_a_file_is_called_what_its_files_would_be(
+    database: Database, store: Store, workers: Workers, archived: StudyFiles
+) -> None:
+    for path in archive_paths(store):
+        path.unlink()
+    content = "name: keeping\nversion: '1'\nbase: basic\noptions: [retain-uids]\n"
+    async with database.session() as session:
+        session.add(ProjectProfile(project="PROJECT", version=1, name="keeping", content=content, digest="d"))
+    kept = requested(archived, profile="keeping", profile_version=1)
+    (event,) = await anonymizer.anonymize(kept, database, store, VAULT, workers)
+    assert isinstance(event, SeriesAnonymized)
+    assert (event.instances, event.quarantined) == (0, 6)
+    manifest = read_manifest(store, event.manifest)
+    assert event.target_study_instance_uid == manifest.study_instance_uid == archived.study_instance_uid
+    assert manifest.series_instance_uid == kept.series_instance_uid
+
+
 async def test_a_full_disk_is_the_worlds_fault(
     database: Database, store: Store, workers: Workers, archived: StudyFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,12 +181,19 @@ async def test_a_full_disk_is_the_worlds_fault(
     assert caught.value.delay is not None
 
 
+def _command(process: psutil.Process) -> str:
+    """What it runs; nothing, when it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 async def test_processes_that_die_are_replaced(
     database: Database, store: Store, workers: Workers, archived: StudyFiles
 ) -> None:
     first = await anonymizer.anonymize(requested(archived), database, store, VAULT, workers)
-    victims = psutil.Process().children(recursive=True)
-    working = [child for child in victims if "spawn_main" in " ".join(child.cmdline())]
+    working = [child for child in psutil.Process().children() if "spawn_main" in _command(child)]
     assert working
     for child in working:
         os.kill(child.pid, signal.SIGKILL)

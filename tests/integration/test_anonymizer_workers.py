@@ -62,7 +62,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 async def workers() -> AsyncIterator[Workers]:
-    made = Workers(1, 4, Limits(seconds=2, megabytes=600))
+    made = Workers(1, 4, Limits(seconds=5, megabytes=600))
     yield made
     made.close()
 
@@ -179,6 +179,6 @@ async def test_a_workers_end_does_not_wait_for_a_hanging_instance(files: list[Pa
     await asyncio.sleep(0.2)
     started = time.monotonic()
     workers.close()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30, "what hangs does so for a minute"
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -113,6 +113,8 @@ async def test_resends(api: Api) -> None:
         ({}, "invalid-request"),
         ({"study": STUDY, "series": "1.2.3.1"}, "invalid-request"),
         ({"since": "2026-01-02T00:00:00"}, "invalid-request"),
+        ({"since": "5"}, "invalid-request"),
+        ({"since": "9999-01-01T00:00:00Z"}, "invalid-request"),
     ],
 )
 async def test_resends_that_cannot_be(api: Api, wish: dict[str, str], expected: str) -> None:
@@ -120,6 +122,28 @@ async def test_resends_that_cannot_be(api: Api, wish: dict[str, str], expected: 
     await api.patch("/projects/asleep", {"active": False})
     assert kind(await api.post("/resends", {"project": PROJECT, "reason": "again", **wish})) == expected
     assert kind(await api.get("/corrections/nothing")) == "unknown-correction"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"), [("asked", 409), ("by_hand", 409), ("confirmed", 202), ("withdrawn", 202)]
+)
+async def test_a_resend_of_what_has_still_to_leave_is_refused_and_not_forgotten(
+    api: Api, state: str, expected: int
+) -> None:
+    in_force = assignment(STUDY, PROJECT)
+    await api.add(in_force, transfer("t1", in_force.id, "cancelled"))
+    of = {"project": PROJECT, "study_instance_uid": STUDY}
+    await api.add(Withdrawal(id="c1", kind="cancel", participant="X1", state="under_way", **of))
+    await api.add(WithdrawalPart(withdrawal="c1", transfer="t1", destination="here", state=state, **of))
+    for scope in ({"transfer": "t1"}, {"study": STUDY}, {"series": "1.2.3.1"}):
+        answer = await api.post("/resends", {"project": PROJECT, "reason": "again", **scope})
+        assert answer.status_code == expected, answer.text
+        assert expected == 202 or "see withdrawal c1" in answer.json()["detail"]
+    if expected == 202:
+        await api.add(transfer("t2", in_force.id, "failed"))
+        assert (await api.post("/transfers/t2/cancel", {"reason": "not wanted"})).status_code == 202
+        answer = await api.post("/resends", {"project": PROJECT, "reason": "again", "study": STUDY})
+        assert kind(answer) == "still-leaving", "the router has not seen it yet"
 
 
 async def test_of_two_who_correct_an_assignment_at_once_one_wins(api: Api) -> None:

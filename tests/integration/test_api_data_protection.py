@@ -3,11 +3,23 @@
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import update
+
 from cli.data_protection import page, size
 from services.audit.sealing import Announced, seal
 from shared.audit import Record, spool
 from shared.database import Database
-from shared.tables import CouplingEntry, Participant, QuarantinedInstance, Transfer, TransferPart
+from shared.store import Store
+from shared.tables import (
+    CouplingEntry,
+    Instance,
+    Participant,
+    QuarantinedInstance,
+    Transfer,
+    TransferPart,
+    Withdrawal,
+    WithdrawalPart,
+)
 from shared.tables.base import now
 from tests.people import TESTER
 from tests.unit.api.support import Api, assignment, kind, patient_rows, running, series_rows, study_rows
@@ -36,6 +48,7 @@ async def fill(api: Api) -> None:
             destination="here", anonymized=2, delivered=2 if uid == STUDIES[0] else None,
         )  # fmt: skip
         await api.add(transfer, part)
+        write_files(api, part)
     await api.add(
         Participant(project="ABCD-study", name="X1"),
         Participant(project="ABCD-study", name="X2", withdrawn_at=now()),
@@ -48,6 +61,13 @@ async def fill(api: Api) -> None:
             project="ABCD-study", reason="why",
         ),
     )  # fmt: skip
+
+
+def write_files(api: Api, part: TransferPart) -> None:
+    """The de-identified files, with their manifest."""
+    folder = Store.anonymized(part.transfer, part.series_instance_uid, part.revision)
+    for name in ("manifest.json", *(f"2.25.{number}.dcm" for number in range(part.anonymized or 0))):
+        api.context.store.write(f"{folder}/{name}", b"x")
 
 
 async def told(api: Api) -> None:
@@ -105,6 +125,58 @@ async def test_what_is_held_where_and_who_has_seen_it(database: Database, tmp_pa
     found["project"] |= {"approval": "2026/1", "pi_name": "<b>Kari</b>"}
     assert "&lt;b&gt;Kari&lt;/b&gt;" in page(found)
     assert "The approval has no end" in page(found)
+
+
+async def test_what_has_left_is_nowhere_and_what_was_sent_twice_is_there_once(
+    database: Database, tmp_path: Path
+) -> None:
+    async with running(database, tmp_path) as api:
+        await fill(api)
+        await api.add(Withdrawal(id="w", kind="correction", project="ABCD-study", participant="X1", state="done"))
+        for id, uid, state in (
+            ("again", STUDIES[0], "completed"),
+            ("wrong", STUDIES[0], "withdrawn"),
+            ("other", STUDIES[1], "withdrawn"),
+        ):
+            async with database.reading() as session:
+                made = (await session.get_one(Transfer, f"t{uid[-1]}")).assignment
+            transfer = Transfer(
+                id=id, assignment=made, study_instance_uid=uid, project="ABCD-study", participant="X1", event="e",
+                reason="person", state=state,
+            )  # fmt: skip
+            part = TransferPart(
+                transfer=id, assignment=made, series_instance_uid=f"{uid}.1", revision=1, instances=3,
+                destination="here", anonymized=3, delivered=3,
+            )  # fmt: skip
+            await api.add(transfer, part)
+            if state == "withdrawn":
+                left = {"destination": "here", "project": "ABCD-study", "state": state}
+                await api.add(WithdrawalPart(withdrawal="w", transfer=id, study_instance_uid=uid, **left))
+            else:
+                write_files(api, part)
+        async with database.session() as session:
+            gone = update(Instance).where(Instance.study_instance_uid == STUDIES[1])
+            await session.execute(gone.values(removed_at=now()))
+        found = (await api.get("/projects/ABCD-study/report")).json()
+    counts = {place["name"]: (place["studies"], place["series"], place["instances"]) for place in found["places"]}
+    assert counts["here"] == (1, 1, 3), "of 2 + 3 + 3 + 3 that were delivered"
+    assert counts["anonymized"] == (2, 2, 7)
+    assert counts["archive"] == (1, 1, 3)
+
+
+async def test_files_that_the_janitor_has_removed_are_not_here(database: Database, tmp_path: Path) -> None:
+    async with running(database, tmp_path) as api:
+        await fill(api)
+        for file in (tmp_path / "anonymized/t2").rglob("*.dcm"):
+            file.unlink()
+        found = (await api.get("/projects/ABCD-study/report")).json()
+        [place] = [each for each in found["places"] if each["kind"] == "anonymized"]
+        assert (place["studies"], place["series"], place["instances"]) == (1, 1, 2), "manifests stay"
+        for file in (tmp_path / "anonymized").rglob("*.dcm"):
+            file.unlink()
+        found = (await api.get("/projects/ABCD-study/report")).json()
+        [place] = [each for each in found["places"] if each["kind"] == "anonymized"]
+        assert (place["instances"], place["since"], place["until"]) == (0, None, None)
 
 
 def test_sizes_as_people_say_them() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from shared.database import Database
 from shared.events import ProjectConfirmed, ProjectMoved
 from shared.registry.projects import today
-from shared.tables import Mail, Project, ProjectExport, ProjectLeftover, ProjectProfile, ProjectWork
+from shared.tables import Mail, Membership, Project, ProjectExport, ProjectLeftover, ProjectProfile, ProjectWork
 from shared.tables.base import now
 from tests.people import person
 from tests.unit.api.support import Api, kind, running
@@ -246,6 +246,19 @@ async def test_access_is_asked_for_and_decided_once(api: Api) -> None:
     assert (await api.get(path, state="asked")).json()["total"] == 1
     assert kind(await api.post(f"{path}/nothing/grant")) == "unknown-access-request"
     assert kind(await api.post("/projects/nothing/access-requests", {})) == "unknown-project"
+
+
+@pytest.mark.parametrize("origin", ["local", "ldap"])
+async def test_whoever_is_bound_to_a_site_is_let_in_for_more_at_that_site_alone(api: Api, origin: str) -> None:
+    """Whether a person has bound them or a group of the directory: nobody has said that they may see the others."""
+    await in_project(api)
+    await api.add(*person("berit"))
+    await api.add(Membership(account="berit", project=NAME, origin=origin, roles=["data_entry"], sites=["Bergen"]))
+    asked = await api.by("fiona_t_berit", "POST", f"/projects/{NAME}/access-requests", {"role": "data_manager"})
+    identity = asked.json()["id"]
+    assert (await api.post(f"/projects/{NAME}/access-requests/{identity}/grant")).json()["state"] == "granted"
+    [mine] = (await api.by("fiona_t_berit", "GET", "/session")).json()["projects"]
+    assert mine == {"project": NAME, "roles": ["data_entry", "data_manager"], "sites": ["Bergen"]}
 
 
 async def test_a_paused_project_that_goes_on_says_so(api: Api) -> None:

@@ -56,12 +56,18 @@ async def test_people_add_participants_under_the_pattern(api: Api) -> None:
     assert kind(await api.post("/projects/nobody/participants", {"name": "X"})) == "unknown-project"
     assert kind(await api.post(HERE, {})) == "no-auto-id"
 
+    place = (await api.post(HERE, {"name": "ABCD/x"})).headers["Location"].removeprefix("/api/v1")
+    assert place == f"{HERE}/ABCD%2Fx"
+    assert (await api.get(place)).json()["name"] == "ABCD/x", "a name may be whatever the pattern allows"
+    assert (await api.post(f"{place}/withdrawal", {"reason": "asked for by letter"})).status_code == 202
+    assert kind(await api.get(f"{HERE}/ABCD/withdrawal")) == "unknown-participant"
+
     refused = await api.post(HERE, {"name": "ABCD-17"})
     assert kind(refused) == "participant-not-allowed"
     assert refused.json()["detail"].endswith("for example ABCD-0001")
     await api.add(assignment(STUDY, PROJECT, "ABCD-0017"))
-    (item,) = (await api.get(HERE)).json()["items"]
-    assert item["studies"] == 1
+    item = (await api.get(HERE)).json()["items"][0]
+    assert (item["name"], item["studies"]) == ("ABCD-0017", 1)
     async with api.context.database.session() as session:
         (await session.get_one(Participant, (PROJECT, "ABCD-0017"))).withdrawn_at = now()
     await api.add(*study_rows(api.context.vault, "1.9"), *series_rows("1.9", "1.9.1"))

@@ -1,8 +1,11 @@
 """People: signing in, what they may, how it ends."""
 
 import asyncio
+import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +270,28 @@ async def test_a_project_of_others_is_as_one_that_is_not_there(api: Api) -> None
     assert kind(await api.by("fiona_t_anna", "POST", "/studies/1.2.3/assignments", wish)) == "unknown-project"
 
 
+async def test_a_token_for_a_project_that_its_owner_has_left_learns_nothing(api: Api, page: httpx.AsyncClient) -> None:
+    proof = {"x-csrf-token": (await sign_in(page)).json()["csrf_token"]}
+    await api.post("/projects", {"name": OTHER, "destinations": ["here"]})
+    await api.put(f"/projects/{OTHER}/members/anna", {"roles": ["owner"]})
+    wish = {"project": PROJECT, "scopes": ["read", "write"]}
+    token = (await page.post("/tokens", json=wish, headers=proof)).json()["token"]
+    rule = (await api.post("/rules", {"project": PROJECT, "patient_id": "X.*"})).json()["id"]
+    assert (await api.by(token, "GET", f"/projects/{PROJECT}")).status_code == 200
+    assert (await api.delete(f"/projects/{PROJECT}/members/anna")).status_code == 204
+    asked: list[tuple[str, str, Any]] = [
+        *(("GET", f"/projects/{name}", None) for name in (PROJECT, OTHER, "NOTHING")),
+        *(("GET", f"/projects/{name}/participants", None) for name in (PROJECT, OTHER, "NOTHING")),
+        *(("GET", f"/rules/{identity}", None) for identity in (rule, "none")),
+        *(("POST", "/studies/1.2.3/assignments", {"project": name}) for name in (PROJECT, OTHER, "NOTHING")),
+        *(("GET", path, None) for path in ("/studies", f"/transfers?project={PROJECT}", "/transfers?project=NOTHING")),
+    ]
+    answers = [(await api.by(token, *each)).json() for each in asked]
+    assert {each["type"] for each in answers} == {"urn:fiona:problem:forbidden"}
+    assert len({tuple(sorted(each.items())) for each in [e | {"instance": ""} for e in answers]}) == 1
+    assert (await page.get(f"/projects/{OTHER}")).status_code == 200, "the owner is somebody there"
+
+
 async def test_studies_are_seen_by_those_whose_they_are(api: Api) -> None:
     await api.post("/projects", {"name": OTHER, "destinations": ["here"]})
     vault = api.context.vault
@@ -352,6 +377,9 @@ async def test_a_forgotten_password_is_replaced_by_a_link(api: Api, page: httpx.
     assert kind(await page.post("/session/password/reset", json=body | {"token": "x"})) == "link-spent"
     weak = await page.post("/session/password/reset", json={"token": last, "password": "password2026"})
     assert kind(weak) == "invalid-request"
+    while (answer := await sign_in(page, password="not this one")).status_code == 401:
+        pass
+    assert kind(answer) == "too-many-attempts"
     assert (await page.post("/session/password/reset", json={"token": last, "password": BETTER})).status_code == 204
     assert kind(await page.post("/session/password/reset", json={"token": last, "password": BETTER})) == "link-spent"
     assert kind(await page.get("/session")) == "not-signed-in"
@@ -367,6 +395,20 @@ async def test_a_forgotten_password_is_replaced_by_a_link(api: Api, page: httpx.
     await page.post("/session/password/forgotten", json={"login": "anna"})
     late_again = await page.post("/session/password/forgotten", json={"login": "anna"})
     assert (late_again.status_code, kind(late_again)) == (429, "too-many-attempts")
+
+
+@pytest.mark.parametrize("path", ["/", "/reset"])
+async def test_a_page_runs_what_stands_in_it_and_nothing_else(api: Api, path: str) -> None:
+    answer = await api.client.get(path, headers={"authorization": ""})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; connect-src 'self'; ")
+    for tag in ("script", "style"):
+        (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", answer.text, re.DOTALL)
+        digest = b64encode(sha256(inside.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["referrer-policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize("path", ["/transfers/%00", "/reviews/a%00b", "/transfers/%00/quarantine", "/accounts/%00"])

@@ -238,6 +238,10 @@ async def test_where_nothing_can_be_decided(api: Api) -> None:
     assert kind(await decide(api, "none", all=True)) == "unknown-transfer"
     await api.patch(f"/projects/{PROJECT}", {"active": False})
     assert kind(await decide(api, decision="repeat", all=True)) == "project-inactive"
+    await api.patch(f"/projects/{PROJECT}", {"active": True})
+    async with api.context.database.session() as session:
+        (await session.get_one(Transfer, "t1")).state = "cancelled"
+    assert kind(await decide(api, decision="repeat", all=True)) == "transfer-ended", "the router would do nothing"
     assert (await decide(api, decision="drop", all=True)).status_code == 201
 
 

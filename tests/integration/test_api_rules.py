@@ -58,6 +58,14 @@ async def test_what_a_rule_must_say(sqlite: Database, tmp_path: Path, wish: dict
             assert why in changed.text
 
 
+async def test_a_new_rule_is_the_last_one_unless_it_says_otherwise(api: Api) -> None:
+    first = await rule(api, patient_id="a", position=30)
+    more = await asyncio.gather(*(rule(api, patient_id=each) for each in "bcd"))
+    items = (await api.get("/rules", project=PROJECT)).json()["items"]
+    assert [each["position"] for each in items] == [30, 40, 50, 60]
+    assert (items[0]["id"], {each["id"] for each in items[1:]}) == (first, set(more))
+
+
 async def test_rules_change_their_order_as_they_were_seen(api: Api) -> None:
     first, second, third = [await rule(api, patient_id=each, position=place) for place, each in enumerate("abc")]
     order = f"/projects/{PROJECT}/rules/order"
@@ -138,7 +146,7 @@ async def test_rules_are_tried_on_a_header(api: Api) -> None:
     pixels_that_end = b"\xe0\x7f\x10\0OW\0\0\xff\xff\xff\0" + bytes(500)
     header = base64.b64encode(whole + pixels_that_end).decode()
     await rule(api, called_aet="ABCD", patient_id="ABCD-.*", attribute="(0008,1030)", attribute_value="ABCD")
-    await rule(api, project="OTHER-study", patient_name="Doe.*", position=9)
+    await rule(api, project="OTHER-study", patient_name="Doe.*", position=20)
 
     async def tried(**wish: Any) -> Any:
         return await api.post("/rules/test", {"header": header, **wish})

@@ -164,4 +164,4 @@ async def test_a_port_that_is_taken_is_an_error(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setenv("FIONA_API_PORT", str(taken.getsockname()[1]))
         settings = Settings(data=tmp_path, secret_key=KEY)
         with pytest.raises(OSError, match="in use"):
-            await asyncio.wait_for(run([api_service], settings, signals=False), 30)
+            await asyncio.wait_for(run([api_service], settings, signals=False), 120)

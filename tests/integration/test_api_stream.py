@@ -62,7 +62,7 @@ async def watched(client: httpx.AsyncClient, last: str | None = None) -> AsyncIt
 
 async def heard(told: AsyncIterator[Said], sort: str, **values: Any) -> Said:
     """The next that fits."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for said in told:
             if said[0] == sort and values.items() <= said[2].items():
                 return said
@@ -145,7 +145,7 @@ async def test_what_is_too_long_ago_is_said(url: str, tmp_path: Path, monkeypatc
 async def test_whoever_watches_is_sent_away_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'fiona.sqlite'}"
     watching: asyncio.Task[Said] | None = None
-    async with httpx.AsyncClient(trust_env=False, timeout=30, headers=BEARER) as apart:
+    async with httpx.AsyncClient(trust_env=False, timeout=120, headers=BEARER) as apart:
         async with served(url, tmp_path / "store", monkeypatch, api_service) as client:
             apart.base_url = client.base_url
             begun = asyncio.Event()

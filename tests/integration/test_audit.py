@@ -1,7 +1,8 @@
 """The chain on both databases: no gap, nothing changed unseen, nothing lost."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, text, update
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from services.audit.append import append
 from services.audit.sealing import Announced, seal
 from services.audit.settling import PATIENCE
-from shared.audit import Record, Spool
+from shared.audit import Record, Spool, kept
 from shared.audit.chain import Link
 from shared.audit.head import read_head, write_head
 from shared.audit.verify import TRUNCATED, Verdict, verify
@@ -110,6 +111,33 @@ async def test_what_waits_is_chained_once_and_its_files_go_afterwards(database: 
     assert head == (await walked(database, head=head)).last
 
 
+async def test_a_database_that_is_older_than_the_store_is_told_again_of_what_came_after_it(
+    migrated_sqlite: str, migrated_postgres: str, store: Store
+) -> None:
+    newer, older = Database(migrated_sqlite), Database(migrated_postgres)
+    await tell(store, "a", "b")
+    await tick(newer, store, 2)
+    with (store / f"{kept.FOLDER}/{now().date()}.jsonl").open("ab") as day:
+        day.write(b'{"id": "half a li')  # by a process that was killed
+    await tell(store, "c")
+    await tick(newer, store, 2)
+    await tick(older, store, 4)
+    told = [entry.operation for entry in await entries(older) if entry.operation != TRUNCATED]
+    assert sorted(told) == ["a", "b", "c"]
+    assert list((store / "audit/spool").iterdir()) == []
+    await newer.close()
+    await older.close()
+
+
+def test_what_was_chained_is_kept_for_a_while_only(store: Store, tmp_path: Path) -> None:
+    spool = tmp_path / "spool.jsonl"
+    spool.write_text("{}\n")
+    day = date(2026, 1, 1)
+    for later in (0, 1, kept.KEPT.days, kept.KEPT.days + 1):
+        kept.keep(store, [spool], day + timedelta(days=later))
+    assert sorted(place.stem for place in (store / kept.FOLDER).iterdir()) == ["2026-01-02", "2026-01-31", "2026-02-01"]
+
+
 async def test_what_was_asked_by_a_process_that_died_stands_as_unanswered(database: Database, store: Store) -> None:
     spool = Spool(store)
     await spool.keep(Record(operation="a", outcome="asked", at=now() - PATIENCE - timedelta(seconds=1)))
@@ -177,12 +205,14 @@ async def test_a_chain_that_is_cut_off_says_so_for_good(database: Database, stor
     await tick(database, store, 2)
     await _as_somebody_with_the_database(database, "DELETE FROM audit_entries WHERE sequence > 1")
     await tell(store, "d")
-    await tick(database, store, 3)
+    await tick(database, store, 4)
     there = await entries(database)
-    assert {entry.operation for entry in there} == {"a", "d", TRUNCATED}
+    assert sorted(entry.operation for entry in there) == ["a", TRUNCATED, "b", "c", "d"], (
+        "what was asked for comes back"
+    )
     head = read_head(store)
     assert head is not None
-    assert head.sequence == 3
+    assert head.sequence == 5
     told = next(entry for entry in there if entry.operation == TRUNCATED)
     assert told.details == {"found": 1, "expected": 3, "kept": told.details["kept"]}
     found = await walked(database, head=head)

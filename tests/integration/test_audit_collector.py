@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from services.audit.append import append
@@ -88,7 +89,7 @@ class Collector:
         return [int(match[1]) for match in found if match]
 
     async def hears(self, number: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while number not in self.numbers():
                 self.news.clear()
                 await self.news.wait()
@@ -130,10 +131,13 @@ async def test_nothing_is_lost_while_the_collector_comes_and_goes(database: Data
     async with telling(database, settings(certificates, collector.port)):
         async with collector.listening():
             await collector.hears(3)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while await noted(database) < 3:
                     await asyncio.sleep(0.02)
         await add(database, 150)
+        async with asyncio.timeout(120):
+            while REGISTRY.get_sample_value("fiona_audit_collector_waiting") != 150:  # while nobody is there
+                await asyncio.sleep(0.02)
         collector.takes = 60  # and then breaks off in the middle of what was sent
         async with collector.listening():
             await collector.hears(63)
@@ -141,7 +145,7 @@ async def test_nothing_is_lost_while_the_collector_comes_and_goes(database: Data
         collector.takes = 10**9
         async with collector.listening():
             await collector.hears(155)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while await noted(database) < 155:
                     await asyncio.sleep(0.02)
     numbers = collector.numbers()

@@ -65,7 +65,7 @@ async def test_from_the_application_to_the_archive(
     assert (await fiona.json("project", "extend", NAME, "2050-01-01"))["ends_on"] == "2050-01-01"
 
     assert (await fiona.json("project", "export", NAME))["state"] == "asked"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (export := (await fiona.json("project", "exports", NAME))[0])["state"] != "ready":
             pass
     copy = tmp_path / "copy.zip"

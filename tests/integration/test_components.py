@@ -35,7 +35,7 @@ async def test_rabbitmq_keeps_a_message_over_a_kill(rabbitmq: RabbitMQ, rabbitmq
     rabbitmq.start()
 
     async with await aio_pika.connect(rabbitmq_vhost) as connection, connection.channel() as channel:
-        message = await (await channel.get_queue("smoke")).get(timeout=5)
+        message = await (await channel.get_queue("smoke")).get(timeout=60)
         assert message is not None
         assert message.body == b"kept"
         await message.ack()
@@ -105,4 +105,4 @@ def test_orthanc_moves_to_storescp(tmp_path: Path) -> None:
 def test_a_process_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
     process = Process(["sh", "-c", "echo no such luck; exit 3"], tmp_path / "log")
     with pytest.raises(ComponentError, match=r"status 3\nno such luck"):
-        process.wait_ready(lambda: False, timeout=5)
+        process.wait_ready(lambda: False, timeout=60)

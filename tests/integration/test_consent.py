@@ -48,7 +48,7 @@ from tests.integration.test_router import catalogue as catalogue
 from tests.unit.api.support import Api, kind, running
 from tests.unit.sender.builders import Part
 
-SERVICES = ("anonymizer", "indexer", "sender")
+SERVICES = ("anonymizer", "indexer", "registry", "sender")
 WITHDRAWN = ParticipantWithdrawn(withdrawal="c1", project="PROJECT", participant="P1", removed={"wishes": 1})
 
 
@@ -121,7 +121,7 @@ async def test_what_was_sent_under_a_wrong_name_goes_too(catalogue: Database) ->
         project="PROJECT", participant="P1", event="Unknown",
     )  # fmt: skip
     async with catalogue.session() as session:
-        ended = await router.corrected(corrected, session)
+        ended = await router.corrected(corrected, session, VAULT)
     _, right = await taken_back(ended)
     assert isinstance(right, TransferRequested)
     [removal] = await taken_back(await withdraw(catalogue))

@@ -84,6 +84,25 @@ async def test_it_waits_for_somebody_else_to_bring_the_schema(plain_url: str, po
     await owner.close()
 
 
+async def test_a_group_without_rights_gets_them_from_a_service_that_leaves_the_schema_alone(
+    plain_url: str, postgres_database: str
+) -> None:
+    """As after a dump was put back without them: FIONA_MIGRATE=false, and the schema is of this version already."""
+    owner, plain = Database(postgres_database), Database(plain_url)
+    await owner.migrate()
+    async with owner.session() as session:
+        for statement in ("ALL TABLES IN SCHEMA public", "ALL SEQUENCES IN SCHEMA public", "SCHEMA public"):
+            await session.execute(text(f"REVOKE ALL ON {statement} FROM {GROUP}"))
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        await plain.migrate(only_look=True)
+    service = Database(postgres_database)
+    await service.migrate(only_look=True)
+    await plain.migrate(only_look=True)
+    assert await operations(plain) == set()
+    for database in (owner, plain, service):
+        await database.close()
+
+
 async def test_services_that_need_no_identities_run_with_it(owner: Database, plain_url: str, tmp_path: Path) -> None:
     store, stop = Store(tmp_path / "data"), asyncio.Event()
     settings = Settings(data=store.root, database_url=SecretStr(plain_url), secret_key=SecretStr(KEY))

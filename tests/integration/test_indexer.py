@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from pydicom import config
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase
 
+from services.indexer.classification.rules import load
 from services.indexer.clock import Clock
 from services.indexer.handlers import close, index
-from services.indexer.image import Reader
-from services.indexer.rules import load
+from services.indexer.headers.image import Reader
 from services.indexer.settings import IndexerSettings
 from services.indexer.ticks import arrive
 from shared.crypto import Vault
@@ -63,8 +64,8 @@ class Indexer:
 
     def later(self, seconds: float) -> "Indexer":
         """The same, some time from now."""
-        time = self.clock.now() + timedelta(seconds=seconds)
-        return replace(self, clock=Clock(lambda: time, self.clock.listening_since))
+        time, since = self.clock.now() + timedelta(seconds=seconds), self.clock.listening_since
+        return replace(self, clock=Clock(lambda: time, lambda: time - since))
 
     async def index(self, event: InstancesReceived) -> list[InstancesReceived]:
         said = await index(event, self.database, self.store, self.vault, self.reader, self.clock)
@@ -76,7 +77,7 @@ class Indexer:
 
     async def tick(self) -> list[Event]:
         async with self.database.session() as session:
-            return list(await arrive(session, self.settings, self.clock))
+            return list(await arrive(session, self.settings, self.clock, self.store))
 
     async def rows(self, table: type[DeclarativeBase]) -> Sequence[Any]:
         async with self.database.reading() as session:
@@ -100,7 +101,7 @@ async def indexer(database: Database, store: Store) -> AsyncIterator[Indexer]:
     """A replica of the indexer."""
     with ThreadPoolExecutor(2) as executor:
         start = now()
-        clock = Clock(lambda: start, start - timedelta(days=1))
+        clock = Clock(lambda: start, lambda: timedelta(days=1))
         yield Indexer(database, store, Reader(store, load(), executor, 2), clock=clock)
 
 
@@ -291,11 +292,41 @@ async def test_a_series_arrives_once_it_is_quiet_and_its_association_is_closed(i
     assert {row.revision for row in await indexer.rows(Instance)} == {1}
 
 
-async def test_closed_before_its_instances(indexer: Indexer) -> None:
-    await indexer.close("a", 2)
+async def test_a_clock_that_was_ahead_for_a_while_holds_nothing_up(indexer: Indexer) -> None:
+    ahead = indexer.later(7200)
+    await ahead.index(received(make(indexer.store, 1), make(indexer.store, 2)))
+    await ahead.close("a", 2)
+    assert await indexer.tick() == [], "from now on it is waited for quiet"
+    assert await indexer.later(14).tick() == []
+    assert len(await indexer.later(16).tick()) == 2
+
+
+async def test_an_association_of_a_clock_that_was_ahead_is_given_up_no_later(indexer: Indexer) -> None:
     await indexer.index(received(make(indexer.store, 1)))
-    assert await indexer.later(60).tick() == []
-    await indexer.index(received(make(indexer.store, 2)))
+    make(indexer.store, 2)  # in the archive, and never told of
+    await indexer.later(7200).close("a", 5)
+    assert await indexer.tick() == []
+    assert await indexer.later(599).tick() == []
+    assert len(await indexer.later(601).tick()) == 2
+
+
+async def test_who_began_to_listen_while_a_clock_was_ahead_is_no_more_patient(indexer: Indexer) -> None:
+    await indexer.index(received(make(indexer.store, 1), make(indexer.store, 2)))
+    await indexer.close("a", 2)
+    moment = [indexer.clock.now() + timedelta(hours=2)]
+    begun = replace(indexer, clock=Clock(lambda: moment[0], lambda: timedelta(seconds=20)))
+    moment[0] -= timedelta(hours=2) - timedelta(seconds=20)
+    assert len(await begun.tick()) == 2
+    fresh = Clock(lambda: now() - timedelta(hours=2))
+    assert fresh.listening_since <= fresh.now(), "it has not begun later than now"
+
+
+async def test_closed_before_its_instances(indexer: Indexer) -> None:
+    batch = [make(indexer.store, number) for number in range(1, 3)]
+    await indexer.close("a", 2)
+    await indexer.index(received(batch[0]))
+    assert await indexer.later(100).tick() == []
+    await indexer.index(received(batch[1]))
     assert len(await indexer.later(16).tick()) == 2
     assert await indexer.rows(AssociationInstance) == []
 
@@ -354,11 +385,57 @@ async def test_redelivery_after_the_end_holds_nothing(indexer: Indexer) -> None:
 
 async def test_a_count_that_never_agrees_is_given_up(indexer: Indexer) -> None:
     await indexer.index(received(make(indexer.store, 1)))
+    make(indexer.store, 2)  # in the archive, and never told of
     await indexer.close("a", 5)
     await indexer.close("a", 3)
     assert (await indexer.rows(Association))[0].announced == 5
     assert await indexer.later(599).tick() == []
     assert len(await indexer.later(601).tick()) == 2
+
+
+async def test_an_ended_association_holds_nothing_when_all_that_the_archive_has_of_the_study_is_known(
+    indexer: Indexer,
+) -> None:
+    """What was found again by its files counts for another association; what no row knows is still waited for."""
+    batch = [make(indexer.store, number) for number in range(1, 5)]
+    await indexer.index(received(*batch[:2]))
+    await indexer.close("a", 4)
+    assert await indexer.later(200).tick() == [], "two files of it are known to nobody"
+    await indexer.index(received(batch[2], association="found"))
+    await indexer.close("found", 1)
+    assert await indexer.later(200).tick() == [], "one still is"
+    changed = dataset(StudyInstanceUID=STUDY, SeriesInstanceUID=SERIES, SOPInstanceUID=f"{SERIES}.1", EchoTime="9")
+    conflict = keep(indexer.store, changed, Store.conflict(STUDY, f"{SERIES}.1", "d" * 64), conflict=True)
+    await indexer.index(received(batch[3], conflict, association="found as well"))
+    assert await indexer.later(200).tick() == [], "somebody is still bringing"
+    await indexer.close("found as well", 2)
+    assert await indexer.later(50).tick() == [], "it is looked at after a minute"
+    assert await indexer.later(61).tick() == [
+        SeriesArrived(study_instance_uid=STUDY, series_instance_uid=SERIES, revision=1, instances=4, total=4),
+        StudyArrived(study_instance_uid=STUDY, series=1, instances=4),
+    ]
+
+
+async def test_a_file_that_came_again_after_it_had_left_is_waited_for(indexer: Indexer) -> None:
+    """Its row says that it is not there: that it has come again is still to be indexed."""
+    batch = [make(indexer.store, number) for number in range(1, 3)]
+    await indexer.index(received(*batch))
+    async with indexer.database.session() as session:
+        (await session.get_one(Instance, batch[1].sop_instance_uid)).removed_at = indexer.clock.now()
+    await indexer.close("a", 3)
+    assert await indexer.later(200).tick() == []
+    (indexer.store / batch[1].path).unlink()
+    assert len(await indexer.later(200).tick()) == 2
+
+
+async def test_a_study_whose_files_cannot_be_listed_is_waited_for(indexer: Indexer) -> None:
+    one = make(indexer.store, 1)
+    await indexer.index(received(one))
+    await indexer.close("a", 2)
+    shutil.rmtree((indexer.store / one.path).parent)
+    assert await indexer.later(200).tick() == []
+    (indexer.store / one.path).parent.mkdir()
+    assert await indexer.later(200).tick() == [], "an empty folder says nothing, either"
 
 
 async def test_an_association_that_is_never_closed_ends_at_the_hard_limit(indexer: Indexer) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from services.audit.handlers import note
 from services.indexer.clock import Clock
-from services.indexer.forgetting import forget
+from services.indexer.leaving.forgetting import forget
 from services.indexer.settings import IndexerSettings
 from shared.crypto import Vault
 from shared.database import Database

@@ -12,13 +12,13 @@ from sqlalchemy import delete, select, update
 
 from services.anonymizer import handlers as anonymizer
 from services.indexer import handlers as indexer
-from services.indexer import retention
 from services.indexer.clock import Clock
-from services.indexer.taking_away import take_away
+from services.indexer.leaving import retention
+from services.indexer.leaving.taking_away import take_away
 from services.janitor import handlers as janitor
 from services.janitor.engine import Engine
 from services.janitor.lease import LeaseLost
-from services.janitor.phases import Tools
+from services.janitor.plan import Tools
 from services.janitor.policies import Policies
 from services.janitor.settings import JanitorSettings
 from services.registry import handlers as registry
@@ -28,13 +28,18 @@ from shared.bus.embedded import EmbeddedBus
 from shared.crypto import Vault
 from shared.database import Database
 from shared.events import Event, InstancesReceived, RetentionApplied, RetentionEnded
+from shared.heartbeat import source as heartbeat_file
 from shared.journal import Journal
 from shared.ledger import Relay, add
+from shared.manifest import Manifest, ManifestInstance, write_manifest
 from shared.store import Store
 from shared.tables import (
     Assignment,
     AssignmentWish,
+    BegunDelivery,
+    CountedPart,
     Delivery,
+    Heartbeat,
     InboxEntry,
     Instance,
     JanitorFinding,
@@ -54,7 +59,7 @@ from shared.tables import (
     Withdrawal,
     WithdrawalPart,
 )
-from shared.tables.base import now
+from shared.tables.base import new_id, now
 from tests.studies import ct_study
 from tests.unit.api.support import kind, running
 
@@ -63,6 +68,7 @@ OLD = now() - timedelta(days=100)
 TIGHT = {
     "archive": {"quota_gib": 1e-6},
     "anonymized": {"quota_gib": 1e-6, "stopped_days": 7},
+    "answers": {"days": 30},
     "identities": {"days": 1},
 }
 """Everything that may go has to."""
@@ -125,7 +131,7 @@ class Gateway:
             answers += await janitor.expire(event, self.database, self.store)
         async with self.database.session() as session:
             if isinstance(event, RetentionEnded):
-                answers += await sender.expire(event, session)
+                answers += await sender.expire(event, session, self.store)
             elif isinstance(event, RetentionApplied):
                 answers += await janitor.note(event, session, self.policies)
             await add(session, [Message.of(answer) for answer in answers])
@@ -172,11 +178,21 @@ class Gateway:
             session.add(TransferPart(assignment=f"a{uid}", instances=2, anonymized=2, delivered=2, **part))
             session.add(Delivery(parts=1, destinations=["research"], target_study_instance_uid="9", delivered=2,
                                  counted=counted, **part))  # fmt: skip
-            session.add(SentInstance(transfer=f"t{uid}", destination="research", sop_instance_uid="9.1",
-                                     series_instance_uid=f"{uid}.1", revision=1, status=0))  # fmt: skip
+            session.add(BegunDelivery(**part))
+            for sop in ("9.1", "9.2"):
+                session.add(SentInstance(transfer=f"t{uid}", destination="research", sop_instance_uid=sop,
+                                         series_instance_uid=f"{uid}.1", revision=1, status=0))  # fmt: skip
         folder = self.store.anonymized(f"t{uid}", f"{uid}.1", 1)
-        self.store.write(f"{folder}/manifest.json", b"{}")
-        self.store.write(f"{folder}/9.1.dcm", b"y" * 3000)
+        files = [
+            ManifestInstance(
+                path=f"{folder}/{sop}.dcm", sop_instance_uid=sop, sop_class_uid="1.2", transfer_syntax_uid="1.2", size=9
+            )
+            for sop in ("9.1", "9.2")
+        ]
+        manifest = Manifest(study_instance_uid="9", series_instance_uid="9.0", instances=tuple(files))
+        write_manifest(self.store, f"{folder}/manifest.json", manifest)
+        for file in files:
+            self.store.write(file.path, b"y" * 3000)
 
     def files(self, tree: str = "archive") -> set[str]:
         """The files of a tree."""
@@ -228,7 +244,7 @@ async def test_it_reports_until_a_person_says_go_and_then_removes_what_is_whole(
     planned = {key: line.state for key, line in (await gateway.lines(report)).items()}
     expected = {
         ("archive", "1.1"), ("anonymized", "t1.1"), ("stopped", "t1.6"), ("answers", "t1.6"), ("rows", "inbox"),
-        ("export", "x"),
+        ("export", "x"), ("settled", "t1.1"),
     }  # fmt: skip
     assert planned == dict.fromkeys(expected, "planned")
     assert (gateway.files(), gateway.files("anonymized")) == before, "nothing is touched before a person has said so"
@@ -256,11 +272,43 @@ async def test_it_reports_until_a_person_says_go_and_then_removes_what_is_whole(
     assert await gateway.gone() == {"1.1"}
     async with gateway.database.reading() as session:
         assert set(await session.scalars(select(InboxEntry.message))) == {"new"}
-        assert "t1.6" not in set(await session.scalars(select(SentInstance.transfer)))
+        assert set(await session.scalars(select(SentInstance.transfer))) == {"t1.2", "t1.3", "t1.4"}
+        assert set(await session.scalars(select(Delivery.transfer))) == {"t1.1", "t1.2", "t1.3", "t1.4"}
         assert len((await session.scalars(select(Instance))).all()) == 12, "rows stay"
 
     await gateway.say("sweep")
     assert await gateway.lines(await gateway.run()) == {}, "twice is once"
+
+
+async def test_what_failed_and_was_done_again_goes_and_is_counted_once(small: Gateway) -> None:
+    """And what is left of an anonymous project only where a policy says so."""
+    await small.study("1.1", state="failed")
+    await small.study("1.2", state="failed")
+    await small.study("1.3")
+    async with small.database.session() as session:
+        of = {"study_instance_uid": "1.1", "project": "PROJECT", "participant": "P", "event": "e", "reason": "person"}
+        session.add(Transfer(id="again", assignment="a1.1", destinations=["research"], state="completed",
+                             instances=2, requested_at=OLD + timedelta(days=1), finished_at=OLD, **of))  # fmt: skip
+        await session.flush()
+        part = {"series_instance_uid": "1.1.1", "revision": 1}
+        session.add(TransferPart(transfer="again", assignment="a1.1", instances=2, anonymized=2, delivered=2,
+                                 destination="research", **part))  # fmt: skip
+        session.add(Project(name="PROJECT-anon", encrypted_key=b"", state="archived", end_provision="keep"))
+        await session.execute(update(Transfer).where(Transfer.id == "t1.3").values(project="PROJECT-anon"))
+        session.add(CountedPart(transfer="t1.1", **part))
+        session.add(CountedPart(transfer="t1.2", series_instance_uid="1.2.1", revision=1))
+    await small.say("go")
+    run = await small.run()
+    lines = {subject: line.state for (kind, subject), line in (await small.lines(run)).items() if kind == "anonymized"}
+    assert lines == {"t1.1": "removed"}
+    assert run.counts["anonymized"]["kept"] == {
+        "it is not completed": 1,
+        "its project is anonymous: nothing else is left of it here": 1,
+    }
+    async with small.database.reading() as session:
+        assert set(await session.scalars(select(CountedPart.transfer))) == {"t1.2"}
+    left = {name for name in small.files("anonymized") if name.endswith(".dcm")}
+    assert {name.partition("/")[0] for name in left} == {"t1.2", "t1.3"}
 
 
 async def test_whoever_asked_first_keeps_the_files(small: Gateway) -> None:
@@ -391,6 +439,22 @@ async def test_no_more_goes_than_has_to(sqlite: Database, store: Store) -> None:
     assert disks["archive"]["percent"] == 100
 
 
+async def test_what_is_about_to_go_is_counted_as_gone(sqlite: Database, store: Store) -> None:
+    gateway = Gateway(sqlite, store, {"archive": {"quota_gib": 65536 / 2**30, "high": 60, "low": 40}})
+    for number in range(4):
+        await gateway.study(f"1.{number}")
+    async with sqlite.session() as session:
+        asked = {"run": "before", "state": "asked", "at": now()}
+        session.add(JanitorLine(kind="archive", subject="1.9", size=30_000, **asked))
+        session.add(JanitorLine(kind="anonymized", subject="t1.9", size=1_000_000, **asked))
+        session.add(JanitorLine(kind="archive", subject="1.8", size=1_000_000, **asked | {"at": OLD}))
+        ahead = {"at": now() + timedelta(hours=2)}
+        session.add(JanitorLine(kind="archive", subject="1.7", size=1_000_000, **asked | ahead))
+    run = await gateway.run()
+    need = 65536 * 0.6 - 30_000
+    assert run.counts["archive"]["need"] == pytest.approx(need, rel=0.01), "what was never answered is lost"
+
+
 async def test_a_duplicate_in_a_folder_that_goes_is_stored_anew(store: Store, tmp_path: Path) -> None:
     study = ct_study(tmp_path / "study", images=1)
     [file] = study.files
@@ -436,6 +500,13 @@ async def test_the_doctor_finds_says_and_heals(gateway: Gateway, tmp_path: Path)
         os.rename(file, folder / f"{pydicom.dcmread(file).SOPInstanceUID}.dcm")
     (folder / "noise.dcm").write_bytes(b"no DICOM")
     store.write("archive/.removed/scp_1.1/x.dcm", b"x")
+    forgotten, beat = new_id(), new_id()
+    store.write(heartbeat_file(beat), b"waits behind a switch")
+    async with database.session() as session:
+        session.add(Heartbeat(id=beat))
+    for name in (f"anonymized/{forgotten}", f"anonymized/{beat}", f"review/{forgotten}", "exports/PROJECT/x.zip"):
+        (store / name).mkdir(parents=True)
+        os.utime(store / name, (OLD.timestamp(), OLD.timestamp()))
     for path in (store / "archive").rglob("*.dcm"):
         os.utime(path, (OLD.timestamp(), OLD.timestamp()))
 
@@ -444,7 +515,9 @@ async def test_the_doctor_finds_says_and_heals(gateway: Gateway, tmp_path: Path)
     assert (examined.kind, examined.state) == ("examine", "done")
     async with database.reading() as session:
         rows = (await session.scalars(select(JanitorFinding))).all()
-    found = {(row.sort, row.study_instance_uid): row for row in rows}
+    unknown = {row.subject for row in rows if row.sort == "nobody_knows"}
+    assert unknown == {f"anonymized/{forgotten}", f"review/{forgotten}", "exports/PROJECT/x.zip"}
+    found = {(row.sort, row.study_instance_uid): row for row in rows if row.sort != "nobody_knows"}
     new = study.study_instance_uid
     assert {key: row.number for key, row in found.items()} == {
         ("row_without_file", "1.1"): 1,
@@ -465,8 +538,8 @@ async def test_the_doctor_finds_says_and_heals(gateway: Gateway, tmp_path: Path)
         await gateway.engine.step()
     events = await gateway.owed()
     [received] = [event for event in events if isinstance(event, InstancesReceived)]
-    from services.indexer.image import Reader
-    from services.indexer.rules import load
+    from services.indexer.classification.rules import load
+    from services.indexer.headers.image import Reader
 
     with ThreadPoolExecutor(1) as executor:
         reader = Reader(store, load(None), executor, 1)
@@ -479,6 +552,35 @@ async def test_the_doctor_finds_says_and_heals(gateway: Gateway, tmp_path: Path)
         lost = select(Instance.sop_instance_uid).where(Instance.removed_by == "missing")
         assert set(await session.scalars(lost)) == {"1.1.1.1", "1.2.1.1"}
     assert (folder / "noise.dcm").exists(), "nothing is ever deleted by it"
+
+
+async def test_what_left_since_the_backup_of_the_database_is_not_lost(gateway: Gateway) -> None:
+    """Rows as they were before the sweep; one study has come again after it, and is lost."""
+    await gateway.study("1.1")
+    await gateway.study("1.2")
+    await gateway.run()
+    await gateway.say("go")
+    await gateway.run()
+    assert await gateway.gone() == {"1.1", "1.2"}
+    async with gateway.database.session() as session:
+        await session.execute(update(Instance).values(removed_at=None, removed_by=None))
+        await session.execute(update(Study).values(removed_at=None))
+        await session.execute(update(Study).where(Study.study_instance_uid == "1.2").values(last_seen_at=now()))
+
+    await gateway.say("stop", "examine")
+    run = await gateway.run()
+    async with gateway.database.reading() as session:
+        rows = (await session.scalars(select(JanitorFinding).where(JanitorFinding.run == run.id))).all()
+    found = {(row.sort, row.study_instance_uid): row.meaning for row in rows if row.study_instance_uid}
+    assert set(found) == {("row_of_removed_file", "1.1"), ("row_without_file", "1.2")}
+    assert found["row_of_removed_file", "1.1"].startswith(f"nothing is lost: a policy removed them on {now():%Y-%m-%d}")
+
+    await gateway.say("heal")
+    await gateway.run()
+    async with gateway.database.reading() as session:
+        by = (await session.execute(select(Instance.study_instance_uid, Instance.removed_by).distinct())).all()
+    assert sorted(map(tuple, by)) == [("1.1", "archive"), ("1.2", "missing")]
+    assert await gateway.gone() == {"1.1", "1.2"}
 
 
 async def test_people_see_a_report_before_they_say_go(sqlite: Database, tmp_path: Path) -> None:

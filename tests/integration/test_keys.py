@@ -15,6 +15,7 @@ from shared.rekey import SEALED
 from shared.settings import Settings
 from shared.store import Store
 from shared.tables import (
+    Account,
     AttributeMark,
     Base,
     BusMessage,
@@ -27,8 +28,10 @@ from shared.tables import (
     QuarantineReview,
     StudyIdentity,
     VaultKey,
+    WebSession,
     WithdrawalNote,
 )
+from shared.tables.base import now
 
 OLD, NEW = b"o" * 32, b"n" * 32
 PATIENTS = 7
@@ -58,6 +61,9 @@ async def filled(database: Database, store: Store) -> Database:
         for path in ("(0008,1030)", "(0008,103E)"):
             session.add(AttributeMark(project="PROJECT", path=path, verdict="fine", reviewer="R", reason=sealed("why")))
         session.add(Correction(id="c", kind="cancel", project="PROJECT", reason=sealed("why")))
+        session.add(Account(login="kari", origin="oidc", subject="feide:77"))
+        await session.flush()
+        session.add(WebSession(digest="d" * 64, account="kari", expires_at=now(), refresh=sealed("refresh token")))
         session.add(WithdrawalNote(withdrawal="w", transfer="t", destination="d", note=sealed("note")))
     store.write("review/t/1.2.3/1/2.25.1.sealed", sealed("text"))
     return database
@@ -91,7 +97,7 @@ async def test_all_is_sealed_anew_and_the_old_key_may_be_forgotten(
     monkeypatch.setattr(rekey, "STEP", 2)
     tally = await rekey.rekey(filled, store, Vault(NEW, [OLD]))
     values = await sealed_values(filled)
-    assert len(values) == 1 + 1 + 2 * PATIENTS + 2 + 1 + 1 + 2 + 1 + 1
+    assert len(values) == 1 + 1 + 2 * PATIENTS + 2 + 1 + 1 + 2 + 1 + 1 + 1
     assert (tally.seen, tally.renewed, tally.unreadable) == (len(values) + 1, len(values) + 1, 0)
     for value in values:
         Vault(NEW).decrypt_bytes(value)
@@ -100,6 +106,12 @@ async def test_all_is_sealed_anew_and_the_old_key_may_be_forgotten(
     assert Vault(NEW).decrypt((store / "review/t/1.2.3/1/2.25.1.sealed").read_bytes()) == "text"
     again = await rekey.rekey(filled, store, Vault(NEW, [OLD]))
     assert (again.seen, again.renewed) == (tally.seen, 0)
+
+
+async def test_a_file_that_goes_meanwhile_is_passed_over(filled: Database, store: Store) -> None:
+    (store / "review/t/1.2.3/1/2.25.0.sealed").symlink_to("gone")
+    tally = await rekey.rekey(filled, store, Vault(NEW, [OLD]))
+    assert (tally.seen, tally.unreadable) == (len(await sealed_values(filled)) + 1, 0)
 
 
 async def test_interrupted_it_goes_on(filled: Database, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from services.api.actor import ProjectRole
 from services.api.people.elsewhere import Ldap, read
-from services.api.people.ldap import LdapUnavailable, authenticate
+from services.api.people.ldap import LdapUnavailable, authenticate, who_is
 from services.api.people.refreshing import refresh_all
 from shared.database import Database
 from shared.tables import Account
@@ -251,3 +251,74 @@ async def test_rights_are_looked_up_anew_while_a_token_lives(api: Api, directory
     finally:
         regroup(directory, ADMINS, ["kari"])
         regroup(directory, ENTRY, ["kari"])
+
+
+async def test_who_has_left_is_out_whatever_people_have_given(api: Api, directory: Slapd) -> None:
+    import ldap3
+
+    regroup(directory, ENTRY, ["per"])
+    entry = f"uid=per,ou=people,{SUFFIX}"
+    connection = ldap3.Connection(ldap3.Server(directory.url), ADMIN, PASSWORD, auto_bind=True)
+    try:
+        session = (await sign_in(api, "per")).json()["token"]
+        made = (await api.by(session, "POST", "/tokens", {"scopes": ["read"]})).json()["token"]
+        await api.put("/projects/ABCD-study/members/per", {"roles": ["controller"]})
+        assert connection.delete(entry), connection.result
+        await refresh_all(api.context, read(api.context.settings.data.parent / "sign-in.yaml"))
+        for credential in (session, made):
+            assert kind(await api.by(credential, "GET", "/projects")) == "not-signed-in"
+        assert kind(await sign_in(api, "per")) == "wrong-credentials"
+    finally:
+        kept = {name: value for name, value in _person("per").items() if name != "objectClass"}
+        connection.add(entry, ["inetOrgPerson"], kept)
+        connection.unbind()
+        regroup(directory, ENTRY, ["kari"])
+
+
+@pytest.mark.parametrize("more", [{}, {"id_attribute": "employeeNumber"}])
+async def test_who_is_renamed_stays_signed_in_and_whoever_is_called_so_then_is_not_them(
+    directory: Slapd, sqlite: Database, tmp_path: Path, more: dict[str, str]
+) -> None:
+    """By the id alone, of the directory's own making or a number of the house."""
+    import ldap3
+
+    file = tmp_path / "sign-in.yaml"
+    file.write_text(yaml.safe_dump({"ldap": [settings(directory, **more)]}))
+    connection = ldap3.Connection(ldap3.Server(directory.url), ADMIN, PASSWORD, auto_bind=True)
+    people = f"ou=people,{SUFFIX}"
+    own = {name: value for name, value in _person("berit").items() if name != "objectClass"}
+    assert connection.add(f"uid=berit,{people}", ["inetOrgPerson"], own | {"employeeNumber": "4711"}), connection.result
+    regroup(directory, ENTRY, ["berit"])
+    try:
+        async with running(sqlite, tmp_path / "store", sign_in=file) as api:
+            await api.project()
+            session = (await sign_in(api, "berit")).json()["token"]
+            made = (await api.by(session, "POST", "/tokens", {"scopes": ["read"]})).json()["token"]
+            assert connection.modify_dn(f"uid=berit,{people}", "uid=berit.olsen"), connection.result
+            regroup(directory, ENTRY, ["berit.olsen"])
+            await refresh_all(api.context, read(file))
+            for credential in (session, made):
+                assert (await api.by(credential, "GET", "/projects")).json()["total"] == 1
+            assert (await sign_in(api, "berit.olsen")).json()["login"] == "berit"
+            assert connection.add(f"uid=berit,{people}", ["inetOrgPerson"], own | {"employeeNumber": "12"})
+            regroup(directory, ENTRY, ["berit.olsen", "berit"])
+            assert kind(await sign_in(api, "berit")) == "login-taken"
+            await refresh_all(api.context, read(file))
+            assert (await api.by(made, "GET", "/projects")).json()["total"] == 1
+            assert connection.delete(f"uid=berit.olsen,{people}")
+            await refresh_all(api.context, read(file))
+            assert kind(await api.by(made, "GET", "/projects")) == "not-signed-in", "the one who is left is another"
+    finally:
+        regroup(directory, ENTRY, ["kari"])
+        for name in ("berit", "berit.olsen"):
+            connection.delete(f"uid={name},{people}")
+        connection.unbind()
+
+
+def test_an_id_of_bytes_is_looked_for_as_bytes() -> None:
+    """As Active Directory has it: kept in hex, and matched octet by octet (RFC 4515 §3)."""
+    values = {"name": "ad", "url": "ldaps://ad.example.org", "base": "dc=example", "id_attribute": "objectGUID"}
+    directory = Ldap(**values, filter="(&(objectClass=user)(sAMAccountName={login}))")
+    mine = "(&(objectClass=user)(sAMAccountName=*))"
+    assert who_is(directory, "ad:f0*1") == f"(&{mine}(|(objectGUID=f0\\2a1)))"
+    assert who_is(directory, "ad:f00a") == f"(&{mine}(|(objectGUID=f00a)(objectGUID=\\f0\\0a)))"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.bus import Again, Bury, BusUnavailable, Delivery, Done, Message
@@ -13,6 +13,7 @@ from shared.database import Database
 from shared.events import AssociationClosed, Event, StudyArrived
 from shared.handlers import Handlers, Reject, Retry
 from shared.ledger import Relay, add, claim
+from shared.ledger.relay import IN_HAND
 from shared.service import Service
 from shared.service.processor import Processor
 from shared.tables import InboxEntry, OutboxEntry, Participant
@@ -26,8 +27,10 @@ class Recorder:
     def __init__(self) -> None:
         self.published: list[Message] = []
         self.away = False
+        self.asked = 0
 
     async def publish(self, messages: Sequence[Message]) -> None:
+        self.asked += 1
         await asyncio.sleep(0.01)
         if self.away:
             raise BusUnavailable("away")
@@ -156,10 +159,12 @@ async def test_the_outbox_waits_for_the_bus(database: Database) -> None:
         await add(session, [Message.of(event())])
     relay = Relay(database, bus, poll=0.05)  # type: ignore[arg-type]
     running = asyncio.create_task(relay.run())
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while bus.asked < 2:
+            await asyncio.sleep(0.05)
     assert await count(database, OutboxEntry) == 1
     bus.away = False
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await count(database, OutboxEntry):
             await asyncio.sleep(0.05)
     await end(running)
@@ -180,19 +185,21 @@ async def test_several_relays_lose_nothing_and_publish_nothing_twice(database: D
     assert sorted(message.id for message in bus.published) == sorted(Message.of(event(n)).id for n in range(1200))
 
 
-async def test_a_relay_that_died_is_followed_by_another(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relay_that_died_is_followed_by_another(database: Database) -> None:
     class Deadly(Recorder):
         async def publish(self, messages: Sequence[Message]) -> None:
             raise RuntimeError("killed in the middle")
 
-    monkeypatch.setattr("shared.ledger.relay.IN_HAND", __import__("datetime").timedelta(seconds=0.2))
     async with database.session() as session:
         await add(session, [Message.of(event())])
     with pytest.raises(RuntimeError):
         await Relay(database, Deadly()).move()  # type: ignore[arg-type]
     bus = Recorder()
     assert await Relay(database, bus).move() == 0  # type: ignore[arg-type]
-    await asyncio.sleep(0.25)
+    async with database.session() as session:
+        held = (await session.scalars(select(OutboxEntry.claimed_until))).one()
+        assert held is not None
+        await session.execute(update(OutboxEntry).values(claimed_until=held - IN_HAND))
     assert await Relay(database, bus).move() == 1  # type: ignore[arg-type]
 
 
@@ -211,10 +218,12 @@ async def test_a_relay_outlives_surprises(database: Database) -> None:
     async with database.session() as session:
         await add(session, [Message.of(event(1))])
     running = asyncio.create_task(relay.run())
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while bus.surprises:
+            await asyncio.sleep(0.05)
     async with database.session() as session:
         await add(session, [Message.of(event(2))])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not bus.published:
             assert not running.done()
             await asyncio.sleep(0.05)

@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 from pydicom import dcmread
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.anonymizer import handlers as anonymizer
 from services.anonymizer.workers import Workers
 from services.indexer import handlers as indexer
 from services.indexer.clock import Clock as IndexerClock
-from services.registry import anonymise
+from services.registry import anonymise, held
+from services.registry import export as export_of_project
+from services.registry import handlers as registry
 from services.registry.clock import Clock
 from services.registry.gone import KEPT
 from services.registry.settings import RegistrySettings
@@ -31,8 +34,10 @@ from services.sender.settings import SenderSettings
 from shared.bus import Message
 from shared.crypto import Vault
 from shared.database import Database
-from shared.events import Event, SeriesArrived, StudyAssigned
+from shared.events import Event, ParticipantWithdrawn, SeriesArrived, StudyAssigned
+from shared.handlers import Handlers
 from shared.ledger import add
+from shared.registry.participants import withdraw_participant
 from shared.store import Store
 from shared.tables import (
     Base,
@@ -43,6 +48,7 @@ from shared.tables import (
     Patient,
     PatientIdentity,
     Project,
+    Removal,
     Series,
     Study,
     StudyIdentity,
@@ -67,6 +73,8 @@ class World:
         self.settings = RegistrySettings()
         self.tools = Tools(self.database, self.store, self.vault, self.clock, self.settings, api.context.relay)
         self.worker = Worker(self.tools)
+        self.away: dict[Handlers, list[Event]] = {}
+        """What waits for services that are down."""
         sending = SenderSettings()
         self.resources: dict[type[Any], Any] = {
             Database: self.database,
@@ -83,8 +91,17 @@ class World:
         waiting = deque([*await self._owed(), *events])
         while waiting:
             event = waiting.popleft()
-            for handlers in (router.handlers, anonymizer.handlers, sender.handlers, indexer.handlers):
+            for handlers in (
+                router.handlers,
+                anonymizer.handlers,
+                sender.handlers,
+                indexer.handlers,
+                registry.handlers,
+            ):
                 if event.name not in handlers.table:
+                    continue
+                if handlers in self.away:
+                    self.away[handlers].append(event)
                     continue
                 handler = handlers.table[event.name]
                 more = {name: self.resources[each] for name, each in handler.needs.items() if each in self.resources}
@@ -93,6 +110,10 @@ class World:
                     continue
                 async with self.database.session() as session:
                     waiting += await handler.function(event, session=session, **more) or ()
+
+    async def back(self, handlers: Handlers) -> None:
+        """A service is up again, and what has waited for it goes on; for the others it comes a second time."""
+        await self.tell(*self.away.pop(handlers))
 
     async def _owed(self) -> list[Event]:
         events = await self.api.owed()
@@ -165,8 +186,8 @@ async def arrives(world: World, files: list[Path], revision: int = 1) -> SeriesA
         if await session.get(Study, study) is None:
             details = json.dumps({"PatientID": PATIENT_ID, "PatientName": PATIENT_NAME})
             sealed = world.vault.encrypt(PATIENT_ID), world.vault.encrypt(PATIENT_NAME)
-            session.add(Patient(id="p"))
-            session.add(PatientIdentity(id="p", patient_id=sealed[0], patient_name=sealed[1]))
+            await session.merge(Patient(id="p"))
+            await session.merge(PatientIdentity(id="p", patient_id=sealed[0], patient_name=sealed[1]))
             session.add(Study(study_instance_uid=study, patient="p", study_date="20260105", study_time="101500"))
             accession = world.vault.encrypt(ACCESSION)
             session.add(
@@ -383,3 +404,209 @@ async def test_a_project_whose_approval_begins_says_so_once(world: World) -> Non
     assert await world.on(day - timedelta(days=1)) == []
     assert await world.on(day) == ["project.moved.v1"]
     assert await world.on(day + timedelta(days=1)) == []
+
+
+async def withdrawn(world: World) -> dict[str, Any]:
+    """Consent is withdrawn, and all that follows; what the registry has answered."""
+    path = f"/projects/{NAME}/participants/{PERSON}/withdrawal"
+    answer = await world.api.post(path, {"reason": "asked for by letter"})
+    assert answer.status_code == 202, answer.text
+    await world.tell()
+    found = (await world.api.get(f"/withdrawals/{answer.json()['id']}")).json()
+    assert found["state"] == "done"
+    [removal] = [each for each in found["removals"] if each["service"] == "registry"]
+    return dict(removal["removed"])
+
+
+async def sent(world: World, folder: Path) -> None:
+    """A study of PERSON that the project has."""
+    await begun(world, "delete")
+    await one_more(world, folder)
+
+
+async def one_more(world: World, folder: Path, assignment: str = "a", participant: str = PERSON) -> None:
+    study = ct_study(folder)
+    await arrives(world, study.files)
+    said = StudyAssigned(
+        assignment=assignment, study_instance_uid=study.study_instance_uid, project=NAME, participant=participant,
+        event="e",
+    )  # fmt: skip
+    await world.tell(said)
+
+
+async def test_no_export_holds_whoever_has_withdrawn_consent(world: World, tmp_path: Path) -> None:
+    await sent(world, tmp_path / "source")
+    for _ in range(2):
+        assert (await world.api.post(f"/projects/{NAME}/exports")).status_code == 202
+        assert await world.on(date(2030, 1, 1)) == ["project.exported.v1"]
+    export = await exported(world)
+    path = f"/projects/{NAME}/exports/{export['id']}/confirm"
+    assert (await world.api.post(path, {"sha256": export["sha256"]})).json()["state"] == "confirmed"
+    assert await world.on(date(2031, 6, 30)) == ["project.moved.v1"]
+    assert await world.on(date(2032, 6, 29)) == ["project.exported.v1"], "the last one"
+    files = list((world.store / f"exports/{NAME}").iterdir())
+    assert len(files) == 3
+
+    assert await withdrawn(world) == {"exports": 3}
+    items = (await world.api.get(f"/projects/{NAME}/exports")).json()["items"]
+    assert [each["state"] for each in items] == ["gone"] * 3
+    assert not any(file.exists() for file in files)
+    assert "export-gone somebody in it has withdrawn consent" in await world.steps()
+
+    assert await world.on(date(2032, 6, 30)) == ["project.exported.v1"], "the last one, anew"
+    export = await exported(world)
+    assert (export["state"], export["final"], export["instances"], export["missing"]) == ("ready", True, 0, 0)
+    with zipfile.ZipFile(world.store / Store.export(NAME, export["id"])) as bundle:
+        assert not any(PERSON.encode() in bundle.read(name) for name in bundle.namelist())
+
+    path = f"/projects/{NAME}/exports/{export['id']}/confirm"
+    assert (await world.api.post(path, {"sha256": export["sha256"]})).status_code == 200
+    names = [name for day in (1, 2, 3) for name in await world.on(date(2032, 7, day))]
+    assert names[-1] == "project.moved.v1"
+    assert (await world.api.get(f"/projects/{NAME}")).json()["state"] == "deleted"
+    assert await world.count(Removal) == 0
+
+
+async def test_an_export_of_whoever_withdraws_consent_is_withheld_before_any_destination_answers(
+    world: World, tmp_path: Path
+) -> None:
+    await sent(world, tmp_path / "source")
+    assert (await world.api.post(f"/projects/{NAME}/exports")).status_code == 202
+    assert await world.on(date(2030, 1, 1)) == ["project.exported.v1"]
+    export = await exported(world)
+    file = f"/projects/{NAME}/exports/{export['id']}/file"
+    assert (await world.api.get(file)).status_code == 200
+
+    event = ParticipantWithdrawn(withdrawal="w", project=NAME, participant=PERSON)
+    for _ in range(2):
+        await registry.consent_withdrawn(event, world.database, world.store, world.vault)
+    refused = await world.api.get(file)
+    assert (refused.status_code, refused.json()["detail"]) == (409, "it is gone: somebody in it has withdrawn consent")
+    assert (world.store / Store.export(NAME, export["id"])).exists(), "it goes with the rest"
+
+
+async def test_an_export_counts_an_instance_once_and_leaves_out_what_was_taken_back(
+    world: World, tmp_path: Path
+) -> None:
+    await sent(world, tmp_path / "source")
+    for _ in range(2):
+        async with world.database.reading() as session:
+            study = await session.scalar(select(Transfer.study_instance_uid))
+        again = {"project": NAME, "study": study, "reason": "the research PACS has lost it"}
+        assert (await world.api.post("/resends", again)).status_code == 202
+        await world.tell()
+    async with world.database.reading() as session:
+        first, *later = await session.scalars(select(Transfer).order_by(Transfer.requested_at))
+    for file in (world.store / f"anonymized/{first.id}").rglob("*.dcm"):
+        file.unlink()
+    assert (await world.api.post(f"/projects/{NAME}/exports")).status_code == 202
+    assert await world.on(date(2030, 1, 1)) == ["project.exported.v1"]
+    export = await exported(world)
+    assert (export["instances"], export["missing"]) == (3, 0), "those of the first transfer are held by the later ones"
+
+    async with world.database.session() as session:  # its destination has not answered yet
+        for each in (first, *later):
+            (await session.get_one(Transfer, each.id)).state = "cancelled"
+    assert (await world.api.post(f"/projects/{NAME}/exports")).status_code == 202
+    assert await world.on(date(2030, 1, 2)) == ["project.exported.v1"]
+    export = await exported(world)
+    assert (export["instances"], export["missing"]) == (0, 0), "it does not belong there"
+
+
+PUT_RIGHT: Mapping[str, tuple[str, dict[str, str], str]] = {
+    "correction": (
+        "correction",
+        {"project": NAME, "participant": "ABCD-0018", "event": "e"},
+        "a study in it was assigned wrongly, and was corrected",
+    ),
+    "cancel": ("cancel", {}, "a study in it was cancelled"),
+}
+
+
+@pytest.mark.parametrize("case", PUT_RIGHT)
+async def test_no_export_holds_a_study_that_was_wrong(world: World, tmp_path: Path, case: str) -> None:
+    verb, to, why = PUT_RIGHT[case]
+    await sent(world, tmp_path / "source")
+    asked = f"/projects/{NAME}/exports"
+    assert (await world.api.post(asked)).status_code == 202
+    assert await world.on(date(2030, 1, 1)) == ["project.exported.v1"]
+    await one_more(world, tmp_path / "other", "b", "ABCD-0020")
+    assert (await world.api.post(asked)).status_code == 202
+    assert await world.on(date(2030, 1, 2)) == ["project.exported.v1"]
+    export, before = (await world.api.get(asked)).json()["items"]
+    assert (export["instances"], export["why"]) == (2 * before["instances"], None)
+
+    # The destination is away, and it may be for weeks: the export is gone at once.
+    world.away[sender.handlers] = []
+    answer = await world.api.post("/assignments/b/" + verb, {**to, "reason": "mixed up"})
+    assert answer.status_code == 202, answer.text
+    await world.tell()
+    path = f"{asked}/{export['id']}"
+    shown = (await world.api.get(path)).json()
+    assert (shown["state"], shown["why"]) == ("gone", why)
+    assert not (world.store / Store.export(NAME, export["id"])).exists()
+    assert (await world.api.get(asked)).json()["items"][0]["why"] == why
+    refused = await world.api.get(f"{path}/file")
+    assert (kind(refused), refused.json()["detail"]) == ("export-not-there", f"it is gone: {why}")
+    refused = await world.api.post(f"{path}/confirm", {"sha256": export["sha256"]})
+    assert (kind(refused), refused.json()["detail"]) == ("export-not-there", f"it is gone: {why}")
+    assert (await world.steps())[-1] == f"export-gone {why}"
+    told = [subject for subject in await world.mails() if "delete your copies" in subject]
+    assert told == [f"{NAME}: please delete your copies of exports"]
+    assert (await world.api.get(f"{asked}/{before['id']}/file")).status_code == 200, "it never had the study"
+
+    assert (await world.api.post(asked)).status_code == 202
+    assert await world.on(date(2030, 1, 3)) == ["project.exported.v1"]
+    assert (await exported(world))["instances"] == before["instances"], "what is to leave is in none"
+    await world.back(sender.handlers)
+    assert (await world.api.post(asked)).status_code == 202
+    assert await world.on(date(2030, 1, 4)) == ["project.exported.v1"]
+    export = await exported(world)
+    assert export["instances"] == (2 if to else 1) * before["instances"]
+    with zipfile.ZipFile(world.store / Store.export(NAME, export["id"])) as bundle:
+        people = {name.split("/")[1] for name in bundle.namelist() if name.startswith("images/")}
+    assert people == ({PERSON, "ABCD-0018"} if to else {PERSON})
+    assert len([subject for subject in await world.mails() if "delete your copies" in subject]) == 1, "twice is once"
+
+
+async def test_the_last_export_is_made_anew_without_a_study_that_was_wrong(world: World, tmp_path: Path) -> None:
+    await sent(world, tmp_path / "source")
+    assert await world.on(date(2031, 6, 30)) == ["project.moved.v1"]
+    assert await world.on(date(2032, 6, 29)) == ["project.exported.v1"]
+    first = await exported(world)
+    assert first["instances"] > 0
+    assert (await world.api.post("/assignments/a/cancel", {"reason": "of somebody else"})).status_code == 202
+    await world.tell()
+    assert await world.on(date(2032, 6, 30)) == ["project.exported.v1"]
+    export = await exported(world)
+    assert (export["final"], export["state"], export["instances"]) == (True, "ready", 0)
+    assert export["id"] != first["id"]
+
+
+async def consent_ends(session: AsyncSession) -> None:
+    await withdraw_participant(session, NAME, PERSON)
+
+
+async def study_is_corrected(session: AsyncSession) -> None:
+    await session.execute(update(Transfer).values(state="cancelled"))
+
+
+@pytest.mark.parametrize("happens", [consent_ends, study_is_corrected])
+async def test_an_export_in_the_making_is_made_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, happens: Callable[[AsyncSession], Awaitable[None]]
+) -> None:
+    await sent(world, tmp_path / "source")
+    assert (await world.api.post(f"/projects/{NAME}/exports")).status_code == 202
+
+    async def meanwhile(session: AsyncSession, project: str) -> list[held.Made]:
+        parts = await held.made(session, project)
+        async with world.database.session() as other:
+            await happens(other)
+        return parts
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export_of_project, "made", meanwhile)
+        assert await world.on(date(2030, 1, 1)) == []
+    assert (await exported(world))["state"] == "asked"
+    assert await world.on(date(2030, 1, 2)) == ["project.exported.v1"]
+    assert (await exported(world))["instances"] == 0

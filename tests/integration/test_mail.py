@@ -41,7 +41,7 @@ def time() -> Time:
 
 def mailer(database: Database, time: Time, port: int | None, **settings: Any) -> Mailer:
     host = None if port is None else "127.0.0.1"
-    values = {"smtp_host": host, "smtp_port": port or 1, "smtp_tls": "none", "smtp_seconds": 5} | settings
+    values = {"smtp_host": host, "smtp_port": port or 1, "smtp_tls": "none", "smtp_seconds": 30} | settings
     return Mailer(database, VAULT, RegistrySettings(**values), Clock(time.now))
 
 
@@ -54,6 +54,14 @@ async def owe(database: Database, *subjects: str) -> None:
 async def rows(database: Database) -> list[Mail]:
     async with database.reading() as session:
         return list(await session.scalars(select(Mail).order_by(Mail.created_at)))
+
+
+async def test_a_mail_of_a_clock_that_was_ahead_is_sent_at_once(database: Database, time: Time) -> None:
+    inbox = Inbox()
+    await owe(database, "of then")
+    time.at -= timedelta(hours=2)
+    with mail_server(inbox) as port:
+        assert await mailer(database, time, port).send_due() == 1
 
 
 async def test_a_mail_is_sent_once_and_its_text_is_forgotten(database: Database, time: Time) -> None:

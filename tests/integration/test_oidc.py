@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from asyncio import gather
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +16,16 @@ import pytest
 import yaml
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from sqlalchemy import update
 
 from cli.loopback import Loopback
 from services.api.people.elsewhere import Oidc
 from services.api.people.oidc import Client, Journey, OidcRefused, OidcUnavailable
+from services.api.people.refreshing import ask_providers
+from services.api.people.sessions import begin
+from services.api.people.vouched import Vouched
 from shared.database import Database
-from shared.tables import Account
+from shared.tables import Account, WebSession
 from shared.tables.base import now
 from tests.components.fixtures import disposable
 from tests.components.oidc import OidcProvider
@@ -29,7 +34,10 @@ from tests.unit.api.support import BASE, Api, kind, running
 
 CALLBACK = "http://127.0.0.1:8080/api/v1/session/oidc/feide/callback"
 KARI = {"sub": "77", "preferred_username": "Kari", "name": "Kari", "email": "kari@example.org", "groups": ["entry"]}
-GRANTS = [{"group": "entry", "project": "ABCD-study", "roles": ["data_entry"], "sites": ["Bergen"]}]
+GRANTS = [
+    {"group": "entry", "project": "ABCD-study", "roles": ["data_entry"], "sites": ["Bergen"]},
+    {"group": "looking", "project": "OTHER-study", "roles": ["controller"]},
+]
 NAVIGATION = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
@@ -77,7 +85,7 @@ async def test_a_terminal_signs_in_by_a_browser(api: Api, page: httpx.AsyncClien
     assert [name for name in page.cookies if name == "fiona"] == [], "the browser itself is not signed in"
     with ThreadPoolExecutor() as threads:
         browser = threads.submit(httpx.get, address, trust_env=False)
-        code = waiting.wait(10)
+        code = waiting.wait(60)
         assert browser.result().status_code == 200
     waiting.server_close()
     other = {"code": code, "verifier": "x" * 43}
@@ -110,12 +118,76 @@ async def test_a_token_works_as_long_as_the_provider_has_spoken_lately(
     assert (await api.by("fiona_t_kari", "GET", "/session")).is_success
 
 
+async def _long_ago(api: Api) -> None:
+    """As if the provider had last been asked before its word was worn out."""
+    async with api.context.database.session() as session:
+        await session.execute(update(WebSession).values(vouched_at=now() - timedelta(hours=1, seconds=1)))
+
+
+async def _asked(api: Api) -> Any:
+    await ask_providers(api.context, api.client._transport.app.state.door)  # type: ignore[attr-defined]
+
+
+async def test_a_session_lasts_as_long_as_its_provider_vouches_for_it(
+    api: Api, page: httpx.AsyncClient, provider: OidcProvider
+) -> None:
+    await page.get(provider.sign_in(await leave(page), "77"), headers=NAVIGATION)
+    await _asked(api)
+    await _long_ago(api)
+    provider.claims("77", **KARI | {"groups": ["entry", "looking"]})
+    try:
+        await _asked(api)
+        me = (await page.get("/api/v1/session")).json()
+        assert [each["project"] for each in me["projects"]] == ["ABCD-study", "OTHER-study"], "groups of today"
+        provider.revoke("77")
+        await _asked(api)
+        assert (await page.get("/api/v1/session")).is_success, "asked a moment ago"
+        await _long_ago(api)
+        await _asked(api)
+        assert kind(await page.get("/api/v1/session")) == "not-signed-in"
+    finally:
+        provider.claims("77", **KARI)
+
+
+async def test_who_has_lost_the_last_group_is_out(api: Api, page: httpx.AsyncClient, provider: OidcProvider) -> None:
+    await page.get(provider.sign_in(await leave(page), "77"), headers=NAVIGATION)
+    await api.add(*person("kari", token="fiona_t_kari")[1:])
+    provider.claims("77", **KARI | {"groups": []})
+    try:
+        await _long_ago(api)
+        await _asked(api)
+    finally:
+        provider.claims("77", **KARI)
+    assert kind(await page.get("/api/v1/session")) == "not-signed-in"
+    assert kind(await api.by("fiona_t_kari", "GET", "/session")) == "not-signed-in"
+
+
+async def test_a_provider_is_asked_once_and_one_that_is_away_throws_nobody_out(
+    api: Api, page: httpx.AsyncClient, provider: OidcProvider
+) -> None:
+    await page.get(provider.sign_in(await leave(page), "77"), headers=NAVIGATION)
+    door, asked = api.client._transport.app.state.door, []  # type: ignore[attr-defined]
+
+    def away(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(503)
+
+    door.providers["feide"] = Client(door.elsewhere.provider("feide"), CALLBACK, httpx.MockTransport(away))
+    await _long_ago(api)
+    await gather(_asked(api), _asked(api))
+    assert len(asked) == 1, "two replicas at once"
+    assert (await page.get("/api/v1/session")).is_success
+    await _asked(api)
+    assert len(asked) == 2, "and soon again"
+
+
 async def test_there_and_back(api: Api, page: httpx.AsyncClient, provider: OidcProvider) -> None:
     assert (await page.get("/api/v1/session/providers")).json()["items"] == [{"name": "feide", "title": "Feide"}]
     back = provider.sign_in(await leave(page), "77")
     assert back.startswith(CALLBACK)
     answer = await page.get(back, headers=NAVIGATION)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert "who is signed in" in (await page.get("/", headers=NAVIGATION)).text
     me = (await page.get("/api/v1/session")).json()
     assert (me["login"], me["name"]) == ("kari", "Kari")
     assert me["projects"] == [{"project": "ABCD-study", "roles": ["data_entry"], "sites": ["Bergen"]}]
@@ -166,13 +238,14 @@ class Liar:
         names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
         self.configuration = {"issuer": ISSUER, **{name: f"{ISSUER}/{name}" for name in names}, **configuration}
         self.form: dict[str, str] = {}
+        self.keys: Any = [KEY.as_dict(private=False)]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         match request.url.path.rpartition("/")[2]:
             case "openid-configuration":
                 return httpx.Response(200, json=self.configuration)
             case "jwks_uri":
-                return httpx.Response(200, json={"keys": [KEY.as_dict(private=False)]})
+                return httpx.Response(200, json={"keys": self.keys})
             case "userinfo_endpoint":
                 return httpx.Response(200, json=self.userinfo)
         self.form = dict(httpx.QueryParams(request.content.decode()))
@@ -184,7 +257,7 @@ class Liar:
 
 
 def token(key: Any = KEY, alg: str = "RS256", **claims: Any) -> str:
-    said = {"iss": ISSUER, "aud": "fiona", "sub": "77", "nonce": "n", "iat": int(time()), "exp": int(time()) + 60}
+    said = {"iss": ISSUER, "aud": "fiona", "sub": "77", "nonce": "n", "iat": int(time()), "exp": int(time()) + 86_400}
     header = {"alg": alg, "kid": "1"}
     kept = {name: value for name, value in (said | claims).items() if value is not None}
     return jwt.encode(header, kept, key, algorithms=[alg])
@@ -192,23 +265,25 @@ def token(key: Any = KEY, alg: str = "RS256", **claims: Any) -> str:
 
 def by_hand(alg: str, key: bytes) -> str:
     """Signed as no library would: not at all, or with the public key as if it were a secret."""
-    said = {"iss": ISSUER, "aud": "fiona", "sub": "77", "nonce": "n", "iat": int(time()), "exp": int(time()) + 60}
+    said = {"iss": ISSUER, "aud": "fiona", "sub": "77", "nonce": "n", "iat": int(time()), "exp": int(time()) + 86_400}
     parts = [json.dumps(each).encode() for each in ({"alg": alg, "kid": "1"}, said)]
     signed = b".".join(urlsafe_b64encode(each).rstrip(b"=") for each in parts)
     mark = hmac.digest(key, signed, "sha256") if key else b""
     return (signed + b"." + urlsafe_b64encode(mark).rstrip(b"=")).decode()
 
 
-JOURNEY = Journey("feide", "s", "n", "v" * 43, time() + 600)
+JOURNEY = Journey("feide", "s", "n", "v" * 43, time() + 86_400)
 
 
 async def test_what_a_good_one_says() -> None:
     liar = Liar(token())
-    person = await liar.client().person(JOURNEY, "c", ISSUER)
+    person, refresh = await liar.client().person(JOURNEY, "c", ISSUER)
+    assert refresh == "", "it cannot be asked again"
     assert (person.subject, person.groups) == ("feide:77", frozenset({"entry"}))
     assert liar.form["code_verifier"] == JOURNEY.verifier
     assert "client_secret" not in liar.form
-    assert (await Liar(token(aud=["fiona", "x"], azp="fiona")).client().person(JOURNEY, "c", None)).login == "77"
+    other, _ = await Liar(token(aud=["fiona", "x"], azp="fiona")).client().person(JOURNEY, "c", None)
+    assert other.login == "77"
 
 
 @pytest.mark.parametrize(
@@ -227,12 +302,30 @@ async def test_what_a_good_one_says() -> None:
         token(sub=None),
         token(exp=int(time()) - 120),
         token(exp=None),
-        token(iat=int(time()) + 3600),
+        token(iat=int(time()) + 80_000),
     ],
 )
 async def test_a_word_that_is_not_good(id_token: str) -> None:
     with pytest.raises(OidcRefused):
         await Liar(id_token).client().person(JOURNEY, "c", None)
+
+
+STRANGE = [
+    {"kty": "EC", "crv": "BP-256", "x": "AA", "y": "AA", "kid": "2"},
+    {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA", "kid": "3"},
+    {"kty": "RSA", "kid": "4"},
+    "no key",
+]
+
+
+async def test_keys_that_are_not_known_here_are_passed_over() -> None:
+    liar = Liar(token())
+    liar.keys = [*STRANGE, *liar.keys]
+    assert (await liar.client().person(JOURNEY, "c", None))[0].subject == "feide:77"
+    for keys in (STRANGE, [], None, "none"):
+        liar.keys = keys
+        with pytest.raises(OidcRefused, match="not good"):
+            await liar.client().person(JOURNEY, "c", None)
 
 
 async def test_an_answer_that_is_anothers() -> None:
@@ -244,6 +337,29 @@ async def test_an_answer_that_is_anothers() -> None:
         await Liar(token(), issuer="https://evil.example").client().way(JOURNEY)
     with pytest.raises(OidcRefused, match="not https"):
         await Liar(token(), token_endpoint="http://login.example.org/token").client().way(JOURNEY)
+
+
+async def test_what_one_says_again() -> None:
+    said, refresh = await Liar("").client().again("r", "77")
+    assert (said, refresh) == (Vouched("oidc", "feide:77", "77", "", "", frozenset({"entry"})), "r")
+    assert await Liar("", userinfo={"sub": "77"}).client().again("r", "77") == (None, "r"), "of groups it says nothing"
+    with_token, _ = await Liar(token(nonce=None, groups=["x"])).client().again("r", "77")
+    assert with_token is not None
+    assert with_token.groups == {"x"}, "a nonce is of the sign-in alone"
+    for liar in (Liar(token(sub="78")), Liar(token(OTHER)), Liar("", userinfo={"sub": "78"})):
+        with pytest.raises(OidcRefused):
+            await liar.client().again("r", "77")
+
+
+async def test_the_word_of_one_that_cannot_be_asked_again_is_soon_worn_out(api: Api) -> None:
+    settings = api.client._transport.app.state.settings  # type: ignore[attr-defined]
+    async with api.context.database.session() as session:
+        account = Account(login="per", origin="oidc", subject="feide:78")
+        session.add(account)
+        await session.flush()
+        for refresh, seconds in ((None, settings.provider_seconds), (b"sealed", settings.session_seconds)):
+            row = (await begin(session, account, settings, refresh))[1]
+            assert row.expires_at - row.created_at == timedelta(seconds=seconds)
 
 
 async def test_an_answer_that_is_none() -> None:

@@ -14,10 +14,12 @@ from pydicom.data import get_testdata_file
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]
 
+from shared.dicom.encoding import Unparsable
 from shared.dicom.filemeta import read_meta, write_meta
-from shared.dicom.scan import Unparsable, scan
+from shared.dicom.scan import scan
 from shared.store import valid_uid
 from tests.components.dcmtk import dcmsend, echoscu, storescu
+from tests.components.process import wait_until
 from tests.components.raw_peer import (
     ABORT,
     ASSOCIATE_RJ,
@@ -341,26 +343,21 @@ def test_an_orderly_abort_between_fragments(receiver: LocalReceiver) -> None:
     assert nothing_left(receiver)
 
 
-@pytest.mark.parametrize("before", [0, 3, 40, 5000])
-def test_a_sender_that_falls_silent_is_cut_off(receiver: LocalReceiver, before: int) -> None:
-    with RawPeer.associated(receiver.port) as peer:
+def test_senders_that_fall_silent_are_cut_off(receiver: LocalReceiver) -> None:
+    """Between two messages, in a PDU's head, in a command, in a dataset."""
+    peers = [RawPeer.associated(receiver.port) for _ in range(4)]
+    for peer, before in zip(peers, (0, 3, 40, 5000), strict=True):
         peer.send(b"".join(store(CT, UID, DATASET))[:before])
-        start = time.monotonic()
-        assert peer.ends()
-        assert time.monotonic() - start < 10
+    for peer in peers:
+        with peer:
+            assert peer.ends()
     assert nothing_left(receiver)
 
 
 def test_a_sender_that_trickles_is_cut_off(receiver: LocalReceiver) -> None:
     with RawPeer.associated(receiver.port) as peer:
-        start = time.monotonic()
-        try:
-            for byte in store(CT, UID, DATASET)[1]:
-                peer.send(bytes([byte]))
-                time.sleep(0.2)
-                assert time.monotonic() - start < 10
-        except ConnectionError:
-            pass
+        with pytest.raises(ConnectionError):
+            peer.trickle(store(CT, UID, DATASET)[1][:300], pause=0.2)
         assert peer.ends()
     assert nothing_left(receiver)
 
@@ -428,15 +425,15 @@ def test_a_hundred_associations_at_once(patient: LocalReceiver) -> None:
     assert patient.leftovers() == []
 
 
-def test_many_senders_of_the_same_instance(receiver: LocalReceiver) -> None:
+def test_many_senders_of_the_same_instance(patient: LocalReceiver) -> None:
     def one(_: int) -> int:
-        with RawPeer.associated(receiver.port) as peer:
+        with RawPeer.associated(patient.port) as peer:
             peer.send(*store(CT, UID, DATASET))
             return peer.receive().status
 
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(one, range(32))) == [0] * 32
-    assert stored_one(receiver)
+    assert stored_one(patient)
 
 
 def test_pynetdicom_as_sender(receiver: LocalReceiver) -> None:
@@ -462,27 +459,31 @@ def test_events_say_who_called_whom(receiver: LocalReceiver) -> None:
     assert closed.model_dump() == {"association": received.association, "instances": 1, "heartbeat": False}
 
 
-def test_stopping_lets_an_instance_finish(receiver: LocalReceiver) -> None:
-    with ThreadPoolExecutor(1) as pool, RawPeer.associated(receiver.port) as peer:
+def test_stopping_lets_an_instance_finish(patient: LocalReceiver) -> None:
+    with (
+        ThreadPoolExecutor(1) as pool,
+        RawPeer.associated(patient.port) as idle,
+        RawPeer.associated(patient.port) as peer,
+    ):
         pdus = store(CT, UID, DATASET, 1000)
         peer.send(*pdus[:10])
-        time.sleep(0.3)
-        stopped = pool.submit(receiver.receiver.stop)
-        time.sleep(0.3)
+        patient.in_the_middle()
+        stopped = pool.submit(patient.receiver.stop)
+        assert idle.ends(), "it is stopping"
         peer.send(*pdus[10:])
         assert peer.receive().status == 0
         assert peer.ends()
-        stopped.result(10)
-    assert stored_one(receiver)
+        stopped.result(60)
+    assert stored_one(patient)
 
 
 def test_stopping_cuts_off_the_idle_at_once_and_the_slow_after_the_grace(receiver: LocalReceiver) -> None:
     with RawPeer.associated(receiver.port) as idle, RawPeer.associated(receiver.port) as slow:
         slow.send(*store(CT, UID, DATASET, 1000)[:10])
-        time.sleep(0.3)
+        receiver.in_the_middle()
         start = time.monotonic()
         receiver.receiver.stop()
-        assert 0.9 < time.monotonic() - start < 5
+        assert time.monotonic() - start > 0.9, "it was given its time"
         assert idle.ends()
         assert slow.ends()
     assert nothing_left(receiver)
@@ -507,11 +508,7 @@ def test_no_thread_and_no_descriptor_is_left(receiver: LocalReceiver) -> None:
     go()
     before = used()
     go()
-    for _ in range(100):
-        if used() <= before:
-            break
-        time.sleep(0.05)
-    assert used() <= before
+    wait_until(lambda: used() <= before, 60, "the end of what was used")
 
 
 def test_the_file_meta_is_ours(receiver: LocalReceiver) -> None:

@@ -1,5 +1,6 @@
 """Who is let in: titles, networks, TLS, and how many."""
 
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pydicom.data import get_testdata_file
 
 from services.monitor.probes.certificates import Served, ends_at
 from shared.dicom.filemeta import read_meta
-from shared.switches import Switch, Switches
+from shared.switchable import Switch
+from shared.switches import Switches
 from tests.components.dcmtk import echoscu, storescu
 from tests.components.raw_peer import ASSOCIATE_RJ, CT, EXPLICIT, RawPeer, associate, store
 from tests.components.receiver import LocalReceiver
@@ -137,6 +140,24 @@ def test_mutual_tls(secure: Any, keys: Path) -> None:
     assert echoscu(receiver.port, options=("+tla", *ca)).returncode != 0
     assert echoscu(receiver.port, options=unknown).returncode != 0
     assert echoscu(receiver.port, options=known).returncode == 0
+
+
+def rejected_for_tls() -> float:
+    return REGISTRY.get_sample_value("fiona_receiver_rejected_total", {"why": "tls"}) or 0
+
+
+def test_who_only_looks_whether_somebody_listens_is_not_counted_as_rejected(secure: Any) -> None:
+    """A probe every ten seconds would be an alarm for ever."""
+    receiver, before = secure(), rejected_for_tls()
+    for _ in range(3):
+        with RawPeer(receiver.port) as probe:
+            probe.socket.shutdown(socket.SHUT_WR)
+            assert probe.ends()
+    assert rejected_for_tls() == before
+    with RawPeer(receiver.port) as noisy:
+        noisy.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert noisy.ends()
+    assert rejected_for_tls() == before + 1
 
 
 def test_a_handshake_that_never_comes_keeps_nobody_waiting(secure: Any, keys: Path) -> None:

@@ -1,8 +1,6 @@
 """kill -9, a bus that is away, a disk that is full: what was acknowledged is never lost."""
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -13,6 +11,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from shared.dicom.filemeta import read_meta
+from tests.components.disks import fill, small_disk
 from tests.components.process import wait_until
 from tests.components.raw_peer import CT, RawPeer, store
 from tests.components.receiver import LocalReceiver, ReceiverProcess
@@ -83,13 +82,13 @@ def test_kill_9_again_and_again_loses_nothing(process: ReceiverProcess) -> None:
         senders = [Sender(process.port, range(start, start + 1000)) for start in starts]
         for sender in senders:
             sender.start()
-        wait_until(partial(_enough, senders), 60, "acknowledgements")
+        wait_until(partial(_enough, senders), 120, "acknowledgements")
         process.kill()
         for sender in senders:
             sender.join()
             acknowledged += sender.acknowledged
         process.start()
-    wait_until(lambda: not process.owed(), 30, "publishing")
+    wait_until(lambda: not process.owed(), 60, "publishing")
     published = process.published_instances()
     assert set(acknowledged) <= {i.sop_instance_uid for i in published}
     # At most the last of each association may have been kept without its answer getting through.
@@ -100,7 +99,8 @@ def test_kill_9_again_and_again_loses_nothing(process: ReceiverProcess) -> None:
         assert (process.data / each.path).stat().st_size == each.size
     journal = process.data / "journal"
     assert [p.name for p in journal.rglob("*") if p.suffix in (".owed", ".part")] == []
-    closed = [event for event in process.published() if event.name == "association.closed.v1"]
+    # Killed between publishing and clearing, it says so again.
+    closed = {event.association for event in process.published() if event.name == "association.closed.v1"}
     assert len(closed) == 12
 
 
@@ -118,8 +118,8 @@ def test_a_dead_replica_is_paid_for_by_a_living_one(tmp_path: Path) -> None:
         time.sleep(1.5)
         assert alive.published() == []
         dead.kill()
-        wait_until(lambda: len(alive.published_instances()) == 40, 20, "recovery")
-        wait_until(lambda: not alive.owed(), 10, "clearing")
+        wait_until(lambda: len(alive.published_instances()) == 40, 60, "recovery")
+        wait_until(lambda: not alive.owed(), 60, "clearing")
         assert [i.sop_instance_uid for i in alive.published_instances()] == sender.acknowledged
 
 
@@ -134,7 +134,7 @@ def test_receiving_goes_on_while_the_bus_is_away(process: ReceiverProcess) -> No
     assert len(acknowledged) == 150
     assert process.published() == []
     process.bus_away(False)
-    wait_until(lambda: not process.owed(), 30, "publishing")
+    wait_until(lambda: not process.owed(), 60, "publishing")
     assert sorted(i.sop_instance_uid for i in process.published_instances()) == sorted(acknowledged)
 
 
@@ -146,44 +146,21 @@ def test_what_is_owed_at_sigterm_is_published_by_the_next(process: ReceiverProce
     process.stop()
     process.bus_away(False)
     process.start()
-    wait_until(lambda: not process.owed(), 30, "publishing")
+    wait_until(lambda: not process.owed(), 60, "publishing")
     assert [i.sop_instance_uid for i in process.published_instances()] == sender.acknowledged
 
 
-def fill(path: Path) -> None:
-    """Take all space that is left."""
-    try:
-        with path.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-    except OSError:
-        pass
-
-
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = (
-        os.geteuid() == 0
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True
-        ).returncode
-    )
-    if not mounted:
-        if os.environ.get("CI") == "true" and os.geteuid() == 0:
-            pytest.fail("cannot mount a tmpfs")
-        pytest.skip("mounting a tmpfs needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 2) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("data_path", [True, False], ids=["data path", "pynetdicom"])
 @pytest.mark.parametrize("before_first", [True, False], ids=["full at first", "fills up"])
-def test_a_full_disk(small_disk: Path, data_path: bool, before_first: bool) -> None:
-    with LocalReceiver(small_disk / "data", data_path=data_path) as receiver:
-        ballast = small_disk / "ballast"
+def test_a_full_disk(disk: Path, data_path: bool, before_first: bool) -> None:
+    with LocalReceiver(disk / "data", data_path=data_path) as receiver:
+        ballast = disk / "ballast"
         if before_first:
             fill(ballast)
         kept: list[str] = []
@@ -224,7 +201,7 @@ def test_association_facts_survive(process: ReceiverProcess) -> None:
     process.kill()
     process.bus_away(False)
     process.start()
-    wait_until(lambda: not process.owed(), 30, "publishing")
+    wait_until(lambda: not process.owed(), 60, "publishing")
     first = process.published()[0]
     assert json.loads(first.model_dump_json())["calling_aet"] == "RAW"
     assert first.association == facts["id"]

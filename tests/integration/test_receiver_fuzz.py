@@ -20,4 +20,4 @@ def test_whatever_a_peer_does_others_are_served(tmp_path: Path, data_path: bool)
             except BaseException as error:
                 raise AssertionError(f"seed {seed}") from error
         sound(receiver)
-    wait_until(lambda: threading.active_count() <= threads + 1, 10, "the threads' ends")
+    wait_until(lambda: threading.active_count() <= threads + 1, 60, "the threads' ends")

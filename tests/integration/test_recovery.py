@@ -6,18 +6,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cli.main import run
 from shared.bus import Delivery, Done, Message
 from shared.crypto import Vault
 from shared.database import Database
-from shared.events import AssociationClosed, Event, InstancesReceived, ProjectMoved, StudyArrived
+from shared.events import AssociationClosed, Event, InstancesReceived, ProjectMoved, RetentionEnded, StudyArrived
 from shared.keys import settle_hash_key
 from shared.ledger import Relay, add, claim
 from shared.ledger.history import forget
 from shared.recovery.archive import unknown
 from shared.recovery.republish import SILENT, republish
+from shared.retention import removals
 from shared.store import Store
 from shared.tables import Association, Instance, OutboxEntry, PublishedMessage, Series, Study
 from shared.tables.base import now
@@ -28,6 +29,7 @@ from tests.system.modality import Modality
 
 AT_ONCE = timedelta(0)
 KEY = "k" * 32
+IN_ORDER = select(OutboxEntry.content).order_by(OutboxEntry.sequence)
 
 
 async def count(database: Database, table: type) -> int:
@@ -110,8 +112,35 @@ async def test_an_association_whose_end_was_lost_ends(sqlite: Database, store: S
         session.add(Association(id="open", indexed=3, last_seen_at=now()))
     assert (await republish(database, store, None, older_than=AT_ONCE)).associations == 1
     async with database.reading() as session:
-        [owed] = [Message.from_bytes(row) for row in await session.scalars(select(OutboxEntry.content))]
+        [owed] = [Message.from_bytes(row) for row in await session.scalars(IN_ORDER)]
     assert owed.event() == AssociationClosed(association="silent", instances=3)
+
+
+async def test_an_association_that_a_journal_has_says_its_end_itself(sqlite: Database, store: Store) -> None:
+    async with sqlite.session() as session:
+        session.add_all(Association(id=id, indexed=3, last_seen_at=now() - 2 * SILENT) for id in ("here", "gone"))
+    (store / "journal/receiver-1/here").mkdir(parents=True)
+    done = await republish(sqlite, store, None, older_than=AT_ONCE)
+    assert (done.associations, await count(sqlite, OutboxEntry)) == (1, 1)
+
+
+async def test_an_association_without_end_waits_for_what_is_found_of_its_sender(
+    received: tuple[LocalReceiver, Files], sqlite: Database, store: Store
+) -> None:
+    """It may be its own: its count does not agree before that is known. After a restore none needs to be silent."""
+    titles = {"mine": "CT7", "another's": "CT8"}
+    async with sqlite.session() as session:
+        session.add_all(
+            Association(id=id, calling_aet=aet, called_aet="FIONA", indexed=2, last_seen_at=now())
+            for id, aet in titles.items()
+        )
+    assert not (await republish(sqlite, store, None, older_than=AT_ONCE, only_look=True)).associations
+    done = await republish(sqlite, store, None, older_than=AT_ONCE, silent_for=AT_ONCE)
+    assert (done.associations, done.instances) == (2, 6)
+    async with sqlite.reading() as session:
+        owed = [Message.from_bytes(row).event() for row in await session.scalars(select(OutboxEntry.content))]
+    ends = {each.association: each.instances for each in owed if isinstance(each, AssociationClosed)}
+    assert {id: ends[id] for id in titles} == {"mine": 8, "another's": 2}
 
 
 @pytest.fixture
@@ -151,6 +180,13 @@ async def test_the_archive_says_itself_what_it_holds(
     instances, _ = await found(database, store)
     assert isinstance(instances, InstancesReceived)
     assert list(instances.instances) == others
+
+    for hours, missing in ((1, others), (-1, [known, *others])):
+        async with database.session() as session:
+            await session.execute(update(Instance).values(removed_at=now() + timedelta(hours=hours)))
+        instances, _ = await found(database, store)
+        assert isinstance(instances, InstancesReceived)
+        assert set(instances.instances) == set(missing), "what left and was sent again since is known by no row"
 
 
 async def test_what_a_journal_owes_is_on_its_way(
@@ -217,7 +253,7 @@ async def test_there_and_back(
     capsys.readouterr()
     back = Database(other or f"sqlite+aiosqlite:///{tmp_path / 'elsewhere/fiona.sqlite'}")
     async with back.reading() as session:
-        owed = [Message.from_bytes(row) for row in await session.scalars(select(OutboxEntry.content))]
+        owed = [Message.from_bytes(row) for row in await session.scalars(IN_ORDER)]
     await back.close()
     assert [each.name for each in owed] == ["study.arrived.v1", "instances.received.v1", "association.closed.v1"]
     assert owed[0].id == waiting.id
@@ -230,6 +266,49 @@ async def test_there_and_back(
     else:
         postgres.drop_database(url)
         postgres.drop_database(other)
+
+
+async def test_what_a_policy_has_removed_since_the_backup_is_not_missed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The store has outlived the database, and remembers what has left; what nobody has removed is missing."""
+    environment(monkeypatch, store.root, None)
+    database = Database(f"sqlite+aiosqlite:///{store.root / 'fiona.sqlite'}")
+    await database.migrate()
+    await settle_hash_key(database, Vault(KEY.encode()))
+    async with database.session() as session:
+        session.add_all(Study(study_instance_uid=uid, patient="p", last_seen_at=now()) for uid in ("1.2", "1.3"))
+    await database.close()
+    files = ("archive/scp_1.2/1.dcm", "archive/scp_1.3/1.dcm", "anonymized/t/1.2.1/1.dcm")
+    for file in files:
+        store.write(file, b"x")
+    assert await _fiona("backup", str(tmp_path / "backup")) == 0
+    for file in files:
+        (store / file).unlink()
+        (store / file).parent.rmdir()
+    removals.keep(store, "archive", "1.2", now())
+    removals.keep(store, "anonymized", "t", now())
+    capsys.readouterr()
+
+    def lose_the_database() -> None:
+        for each in store.root.glob("fiona.sqlite*"):
+            each.unlink()
+
+    lose_the_database()
+    assert await _fiona("restore", str(tmp_path / "backup"), "--json") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["removed"], said["missing"], said["examples"], said["left"]) == (2, 1, [files[1]], 1)
+    back = Database(f"sqlite+aiosqlite:///{store.root / 'fiona.sqlite'}")
+    async with back.reading() as session:
+        owed = [Message.from_bytes(row).event() for row in await session.scalars(IN_ORDER)]
+    await back.close()
+    assert [(each.kind, each.subject) for each in owed if isinstance(each, RetentionEnded)] == [("missing", "1.2")]
+    removals.keep(store, "archive", "1.3", now())
+    lose_the_database()
+    assert await _fiona("restore", str(tmp_path / "backup")) == 0
+    shown = capsys.readouterr().out
+    assert "3 files of the backup were removed by a policy since" in shown
+    assert "2 studies that had left the archive by a policy: noted" in shown
 
 
 async def _fiona(*arguments: str) -> int:

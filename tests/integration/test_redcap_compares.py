@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from services.redcap import handlers, nights
+from services.redcap.owed import owe
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
 from shared.database import Database
@@ -138,6 +139,17 @@ async def test_what_differs_either_way(api: Api, rounds: Rounds, server: RedcapS
 
 
 @ON_ONE
+async def test_what_does_not_fit_any_more_is_not_a_stranger(api: Api, rounds: Rounds, server: RedcapServer) -> None:
+    await compared(api, rounds, repair=True)
+    transfers = server.projects[INCOMING_TOKEN].forms[2]
+    transfers.fields = [field for field in transfers.fields if field["field_name"] != "transfer_name"]
+    assert await compared(api, rounds) == [
+        ("definition", "incoming", "gateway", None),
+        ("transfer", "t1", "gateway", None),
+    ]
+
+
+@ON_ONE
 async def test_what_was_sent_long_ago_is_told_by_its_uid_alone(
     api: Api, rounds: Rounds, server: RedcapServer, store: Store
 ) -> None:
@@ -165,6 +177,26 @@ async def test_a_comparison_waits_for_a_redcap_that_is_away(
     await rounds.round()
     (item, _) = (await api.get("/redcap")).json()["items"]
     assert (item["problem"], item["compared"]) == (None, answer.json()["items"][0]["id"])
+
+
+@ON_ONE
+async def test_who_may_only_read_is_compared_all_the_same(
+    api: Api, rounds: Rounds, server: RedcapServer, database: Database
+) -> None:
+    rights = server.projects[PROJECT_TOKEN].rights
+    rights.discard("import")
+    async with database.session() as session:
+        await owe(session, PROJECT, "imaging", ["t1"])
+    lacking = [("imaging", "t1", "gateway", PROJECT), ("participant", "ABCD-0017", "gateway", PROJECT)]
+    assert await compared(api, rounds, project=PROJECT, scope="project") == lacking
+    (_, item) = (await api.get("/redcap")).json()["items"]
+    assert (item["owed"], item["waiting"], item["comparing"]) == (1, 0, False)
+    assert item["problem"] == "the token may not write: it lacks the right API Import, or is not taken any more"
+    assert item["next_try_at"] is not None
+    rights.add("import")
+    assert await compared(api, rounds, project=PROJECT, scope="project") == [], "what was owed is paid first"
+    (_, item) = (await api.get("/redcap")).json()["items"]
+    assert (item["owed"], item["problem"]) == (0, None)
 
 
 @ON_ONE

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select, update
 
 from services.redcap.client import Pace, open_http
-from services.redcap.gateway import Gateway
 from services.redcap.mapping import Mapping, ProjectColumns
-from services.redcap.reading import Reader
 from services.redcap.settings import RedcapSettings
-from services.redcap.takeover import Takeover
+from services.redcap.takeover.gateway import Gateway
+from services.redcap.takeover.reading import Reader
+from services.redcap.takeover.taken_over import Takeover
 from shared.database import Database
 from shared.tables import CouplingEntry, RedcapTaken
 from shared.tables.base import now

@@ -31,7 +31,7 @@ async def test_without_redcap_it_takes_what_waits_and_owes_nothing(settings: Set
     stop = asyncio.Event()
     running = asyncio.create_task(run([service], settings, stop, signals=False))
     handled = select(func.count()).select_from(InboxEntry).where(InboxEntry.queue.startswith("redcap."))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             async with database.reading() as session:
                 configured = await session.scalar(select(RedcapTarget.configured))
@@ -52,5 +52,5 @@ async def test_a_wrong_mapping_stops_the_start(
     monkeypatch.setenv("FIONA_REDCAP_URL", "https://redcap.example.org/api/")
     monkeypatch.setenv("FIONA_REDCAP_MAPPING", str(tmp_path / "mapping.yaml"))
     with pytest.raises(MappingError, match=r"incoming\.shoe_size"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await run([service], settings, signals=False)

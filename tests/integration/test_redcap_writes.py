@@ -23,10 +23,7 @@ from shared.database import Database, insert_new
 from shared.events import (
     RemovalRequested,
     SeriesAnonymized,
-    SeriesArrived,
     StudyArrived,
-    TransferCompleted,
-    TransferRequested,
     WithdrawalAnswered,
 )
 from shared.store import Store
@@ -43,11 +40,13 @@ from shared.tables import (
 )
 from shared.tables.base import now
 from tests.components.redcap import Form, RedcapServer, text
+from tests.integration.redcap_road import again_at_once, all_paid, done, happened, owed, target
 from tests.integration.redcap_setting import (
     INCOMING_TOKEN,
     PHI,
     PROJECT,
     PROJECT_TOKEN,
+    REQUESTED,
     SENT,
     SERIES,
     STUDY,
@@ -81,55 +80,6 @@ async def filled(database: Database, store: Store) -> Database:
 async def rounds(filled: Database, store: Store, server: RedcapServer, tmp_path: Path) -> AsyncIterator[Rounds]:
     async with service(filled, store, server, tmp_path) as made:
         yield made
-
-
-async def happened(database: Database, tmp_path: Path) -> None:
-    """What the road tells of the study, from its arrival to its last count."""
-    folder = token_files(tmp_path / "tokens", ABCD_study=PROJECT_TOKEN)
-    tokens = Tokens(RedcapSettings(url="http://127.0.0.1/api/", incoming_token=INCOMING_TOKEN, tokens=folder))
-    async with database.session() as session:
-        for number, series in enumerate(SERIES):
-            arrived = SeriesArrived(
-                study_instance_uid=STUDY, series_instance_uid=series, revision=1, instances=2 + number, total=2 + number
-            )
-            await handlers.series(arrived, session, tokens)
-        await handlers.study(StudyArrived(study_instance_uid=STUDY, series=2, instances=5), session, tokens)
-        await handlers.requested(request(), session, tokens)
-        await handlers.completed(done(), session, tokens)
-
-
-def request(transfer: str = "t1") -> TransferRequested:
-    fields: dict[str, Any] = {
-        "transfer": transfer, "parts": 2, "project": PROJECT, "participant": "ABCD-0017", "event": "Baseline",
-        "destinations": ("research",), "profile": "basic", "study_instance_uid": STUDY,
-        "series_instance_uid": SERIES[0], "revision": 1, "instances": 2,
-    }  # fmt: skip
-    return TransferRequested(**fields)
-
-
-def done(transfer: str = "t1") -> TransferCompleted:
-    return TransferCompleted(transfer=transfer, delivered=4, quarantined=0, counted=4)
-
-
-async def owed(database: Database) -> list[RedcapOwed]:
-    async with database.reading() as session:
-        return list(await session.scalars(select(RedcapOwed).order_by(RedcapOwed.kind, RedcapOwed.subject)))
-
-
-async def target(database: Database, project: str = INCOMING) -> RedcapTarget:
-    async with database.reading() as session:
-        return await session.get_one(RedcapTarget, project)
-
-
-async def all_paid(rounds: Rounds) -> None:
-    while await rounds.round():
-        pass
-
-
-async def again_at_once(database: Database) -> None:
-    """What was put off is due, and nobody has anything in hand: time has passed."""
-    async with database.session() as session:
-        await session.execute(update(RedcapTarget).values(due_at=None, leased_until=None))
 
 
 async def test_a_study_on_its_whole_road(
@@ -226,7 +176,7 @@ async def test_a_redcap_that_is_away_is_owed_and_paid_once(
     assert await rounds.round() is False
     assert len(await owed(filled)) == 5
     ill = await target(filled)
-    assert (ill.failures, ill.leased_until) == (1, None)
+    assert (ill.failures, ill.held_until) == (1, None)
     assert ill.due_at is not None
     assert INCOMING_TOKEN not in str(ill.problem)
     calls = len(server.calls)
@@ -247,7 +197,7 @@ async def test_ended_in_the_middle_of_an_import(
     await happened(filled, tmp_path)
     server.mode = "hold"
     killed = asyncio.create_task(rounds.round())
-    assert await asyncio.to_thread(server.held.wait, 30)
+    assert await asyncio.to_thread(server.held.wait, 120)
     async with Targets(filled, 60).held(INCOMING) as mine:
         assert not mine
     killed.cancel()
@@ -263,13 +213,27 @@ async def test_ended_in_the_middle_of_an_import(
     assert places == [("", 0), ("series", 1), ("series", 2), ("transfers", 1)]
 
 
+async def test_who_was_too_slow_lets_nobody_elses_project_go(filled: Database, rounds: Rounds) -> None:
+    await rounds.round()
+    slow, quick = Targets(filled, 60), Targets(filled, 60)
+    async with slow.held(INCOMING) as first:
+        async with filled.session() as session:
+            await session.execute(update(RedcapTarget).values(held_until=REQUESTED))
+        waiting = quick.held(INCOMING)
+        assert (first, await waiting.__aenter__()) == (True, True)
+    async with Targets(filled, 60).held(INCOMING) as third:
+        assert not third
+    await waiting.__aexit__(None, None, None)
+    assert INCOMING in await slow.open()
+
+
 async def test_what_happens_while_it_is_paid_is_owed_anew(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
 ) -> None:
     await happened(filled, tmp_path)
     server.mode = "hold"
     paying = asyncio.create_task(rounds.round())
-    assert await asyncio.to_thread(server.held.wait, 30)
+    assert await asyncio.to_thread(server.held.wait, 120)
     await happened(filled, tmp_path)
     server.mode = "ok"
     server.let_go.set()
@@ -376,7 +340,7 @@ async def test_a_redcap_that_says_nothing_is_away(filled: Database, tmp_path: Pa
 
     mute = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = mute.sockets[0].getsockname()[1]
-    settings = RedcapSettings(url=f"http://127.0.0.1:{port}/api/", timeout_seconds=0.2)
+    settings = RedcapSettings(url=f"http://127.0.0.1:{port}/api/", timeout_seconds=1)
     async with mute, open_http(settings) as http:
         redcap = Redcap(http, str(settings.url), PROJECT_TOKEN, Pace(6000))
         with pytest.raises(Away, match="ReadTimeout"):
@@ -419,6 +383,25 @@ async def test_a_project_that_lacks_something_is_told_what_and_left_alone(
 
 
 @ON_ONE
+async def test_what_is_redefined_in_between_is_looked_at_anew(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    """Even a field by which instances are known, for which REDCap cannot be asked any more."""
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    transfers = server.projects[INCOMING_TOKEN].forms[2]
+    transfers.fields = [field for field in transfers.fields if field["field_name"] != "transfer_name"]
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    assert (await target(filled)).problem == "refused with HTTP 400"
+    await again_at_once(filled)
+    await all_paid(rounds)
+    (parked,) = await owed(filled)
+    assert (parked.kind, parked.problem) == ("transfer", "field transfer_name is not defined")
+    assert (await target(filled)).problem is None
+
+
+@ON_ONE
 async def test_one_bad_row_holds_up_nobody_and_its_value_is_not_told(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
 ) -> None:
@@ -428,6 +411,58 @@ async def test_one_bad_row_holds_up_nobody_and_its_value_is_not_told(
     (parked,) = await owed(filled)
     assert (parked.kind, parked.problem) == ("study", "REDCap does not take it because of study_aetitle_addressed")
     assert len([place for place in server.projects[INCOMING_TOKEN].data if place[2]]) == 3
+
+
+@ON_ONE
+async def test_a_form_that_is_locked_there_holds_up_nobody_else(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    server.projects[INCOMING_TOKEN].locked.add((STUDY, "transfers"))
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    (parked,) = await owed(filled)
+    assert (parked.kind, parked.problem) == ("transfer", "its form is locked there")
+    assert len(server.projects[INCOMING_TOKEN].data) == 3
+
+
+@ON_ONE
+async def test_what_is_too_large_at_once_goes_in_parts(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    details = VAULT.encrypt(json.dumps({"StudyDescription": "x" * 2000}))
+    async with filled.session() as session:
+        await session.execute(update(StudyIdentity).values(details=details))
+    server.at_once = 2000
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    (parked,) = await owed(filled)
+    assert (parked.kind, parked.problem) == ("study", "it is too large for REDCap")
+    assert len([place for place in server.projects[INCOMING_TOKEN].data if place[2]]) == 3
+
+
+@ON_ONE
+async def test_a_row_at_which_redcap_fails_waits_when_the_rest_has_gone(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    """Once it may be REDCap; when it goes on and REDCap answers otherwise, it is the row."""
+    server.fails_at = SERIES[1]
+    await happened(filled, tmp_path)
+    for failures in (1, 2, 3):
+        await all_paid(rounds)
+        assert (await target(filled)).failures == failures
+        assert [each.problem for each in await owed(filled)].count(None) > 0
+        await again_at_once(filled)
+    await all_paid(rounds)
+    (parked,) = await owed(filled)
+    assert (parked.kind, parked.subject) == ("series", SERIES[1])
+    assert parked.problem == "REDCap fails at it: REDCap answers 500"
+    assert (await target(filled)).failures == 0
+    server.fails_at, server.mode = "", "away"
+    await happened(filled, tmp_path)
+    for _ in range(5):
+        await again_at_once(filled)
+        await all_paid(rounds)
+    assert {each.problem for each in await owed(filled)} == {None}, "one that is away is away, however often"
 
 
 @ON_ONE

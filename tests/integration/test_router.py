@@ -107,7 +107,7 @@ ARRIVED = StudyArrived(study_instance_uid=STUDY, series=1, instances=3)
 
 async def assign(database: Database, event: StudyAssigned) -> list[TransferRequested]:
     async with database.session() as session:
-        return await router.assigned(event, session)
+        return await router.assigned(event, session, VAULT)
 
 
 async def match(database: Database) -> list[TransferRequested]:
@@ -208,6 +208,30 @@ async def test_a_coupling_entry_claims_by_accession_number_before_any_rule(catal
     (request,) = await match(catalogue)
     assert (request.participant, request.event) == ("P7", "e2")
     assert [transfer.reason for transfer in await transfers(catalogue)] == ["coupling c"]
+    assert await matched(catalogue) == {"c"}
+
+
+async def matched(database: Database) -> set[str]:
+    """The entries that have claimed a study, by what they say themselves."""
+    async with database.reading() as session:
+        return set(await session.scalars(select(CouplingEntry.id).where(CouplingEntry.matched)))
+
+
+async def test_an_entry_has_matched_when_an_assignment_names_it_taken_or_refused(catalogue: Database) -> None:
+    fields = {"key": ACCESSION, "accession_hash": ACCESSION, "participant": "P7"}
+    async with catalogue.session() as session:
+        session.add(Project(name="CLOSED", encrypted_key=b"", active=False))
+        for identity, project in (("c", "PROJECT"), ("d", "CLOSED"), ("e", "OTHER")):
+            session.add(CouplingEntry(id=identity, project=project, **fields))
+        session.add(CouplingEntry(id="f", project="PROJECT", key=PATIENT, patient_hash=PATIENT, participant="P7"))
+    await assign(catalogue, assignment(participant="P7"))
+    assert await matched(catalogue) == set(), "a person has"
+    for _ in range(2):
+        assert await match(catalogue) == []
+        async with catalogue.reading() as session:
+            named = set(await session.scalars(select(Assignment.reason).where(Assignment.refused.is_not(None))))
+        assert named == {"coupling d", "coupling e"}
+        assert await matched(catalogue) == {"d", "e"}, "PROJECT has it already, and of a person"
 
 
 async def test_a_routing_rule_takes_the_patient_id_as_participant(catalogue: Database) -> None:
@@ -269,6 +293,37 @@ async def test_complete_is_what_was_counted(
     (transfer,) = await transfers(catalogue)
     assert transfer.state == state
     assert transfer.finished_at is not None
+
+
+async def test_a_transfer_says_what_its_parts_do_where_it_is_least_far(catalogue: Database) -> None:
+    async with catalogue.session() as session:
+        await session.execute(update(Project).values(destinations=["research", "archive"]))
+    await arrive(catalogue, "1.2.3.2", 5)
+    first, second = sorted(await assign(catalogue, assignment()), key=lambda each: each.instances)
+
+    async def sums() -> tuple[int, ...]:
+        (each,) = await transfers(catalogue)
+        return each.anonymized, each.quarantined, each.left_out, each.delivered, each.refused
+
+    assert await sums() == (0, 0, 0, 0, 0)
+    async with catalogue.session() as session:
+        await router.anonymized(anonymized(first, 2, 1), session)
+    assert await sums() == (2, 1, 0, 0, 0)
+    async with catalogue.session() as session:
+        await router.anonymized(anonymized(second, 4, 0).model_copy(update={"left_out": 1}), session)
+        await router.delivered(delivered(first, 2), session)
+    assert await sums() == (6, 1, 1, 0, 0), "nothing is at the other destination yet"
+    for said in (
+        delivered(first, 2).model_copy(update={"destination": "archive"}),
+        delivered(second, 3).model_copy(update={"destination": "archive", "refused": 1}),
+    ):
+        async with catalogue.session() as session:
+            await router.delivered(said, session)
+    assert await sums() == (6, 1, 1, 2, 0)
+    for _ in range(2):
+        async with catalogue.session() as session:
+            await router.delivered(delivered(second, 4), session)
+        assert await sums() == (6, 1, 1, 5, 1)
 
 
 async def test_events_out_of_order_do_not_undo_an_end(catalogue: Database) -> None:

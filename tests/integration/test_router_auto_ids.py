@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from pydicom.dataset import Dataset
+from sqlalchemy import func, select, text
 
 from services.router import handlers as router
 from shared.crypto import Vault
-from shared.database import Database
+from shared.database import Database, lock
 from shared.events import StudyArrived, StudyAssigned, TransferRequested
 from shared.registry.made_up import NoAutoId, known_participant, next_participant, participant_of
+from shared.registry.matching import UNREAD
 from shared.registry.participants import ensure_participant
 from shared.store import Store
 from shared.tables import (
@@ -32,6 +34,8 @@ from shared.tables import (
 from tests.unit.api.support import dicom
 
 VAULT = Vault(b"k" * 32)
+TWO_WRITERS = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+"""SQLite has one."""
 
 
 async def project(database: Database, name: str = "PROJECT", pattern: str = "{project}-{n:3}", **values: Any) -> None:
@@ -47,7 +51,8 @@ async def project(database: Database, name: str = "PROJECT", pattern: str = "{pr
 async def study(database: Database, uid: str, patient: str = "PAT-1", called: str = "ABCD", path: str = "x") -> None:
     """A study of one series, which has arrived."""
     hashed = VAULT.hash("patient", patient, "")
-    details = VAULT.encrypt(json.dumps({"PatientID": patient, "PatientName": "Doe^Jane", "StudyDescription": "brain"}))
+    said = {"PatientName": "Doe^Jane", "StudyDescription": "brain", "OperatorsName": "of another series"}
+    details = VAULT.encrypt(json.dumps(said | {"PatientID": patient}))
     async with database.session() as session:
         if await session.get(Patient, hashed) is None:
             session.add(Patient(id=hashed))
@@ -152,6 +157,65 @@ async def test_numbers_pass_over_what_is_there_and_come_to_an_end(database: Data
     assert "used up" in why
 
 
+async def test_nobody_is_given_a_name_that_a_coupling_list_has_for_somebody_else(
+    database: Database, store: Store
+) -> None:
+    """The images of the list's participants are still to come, so that no participant of the name is there yet."""
+    await project(database, pattern="P{n:1}", auto_id_aet="ABCD")
+    await project(database, "SECOND", pattern="P{n:1}")
+    async with database.session() as session:
+        for number, of in ((1, "PROJECT"), (2, "PROJECT"), (3, "SECOND")):
+            entry = CouplingEntry(id=f"{number}", project=of, participant=f"P{number}")
+            entry.study_instance_uid = f"2.{number}"
+            session.add(entry)
+    await study(database, "1.1", "PAT-1")
+    await study(database, "2.1", "PAT-2", called="ELSEWHERE")
+    (auto,) = await match(database, "1.1", store)
+    (listed,) = await match(database, "2.1", store)
+    assert (auto.participant, listed.participant) == ("P3", "P1")
+
+
+@TWO_WRITERS
+async def test_a_name_that_somebody_is_just_adding_is_theirs(database: Database) -> None:
+    """Who adds it has not ended yet: it cannot be seen, only be waited for."""
+    await project(database, pattern="P{n:1}")
+    async with database.session() as session:
+        await ensure_participant(session, "PROJECT", "P1", origin="person")
+        made = asyncio.create_task(_next(database))
+        await _until_somebody_waits(database)
+    assert await made == "P2"
+    async with database.reading() as session:
+        origins = {each.name: each.origin for each in await session.scalars(select(Participant))}
+    assert origins == {"P1": "person", "P2": "auto"}
+
+
+@TWO_WRITERS
+async def test_a_list_that_is_just_being_taken_has_its_names(database: Database) -> None:
+    """However long a list is, and however far it has come: nobody is made up meanwhile."""
+    await project(database, pattern="P{n:1}")
+    async with database.session() as session:
+        await lock(session, "coupling", "PROJECT")
+        made = asyncio.create_task(_next(database))
+        await _until_somebody_waits(database)
+        session.add(CouplingEntry(id="c", project="PROJECT", study_instance_uid="2.1", participant="P1"))
+    assert await made == "P2"
+
+
+async def _next(database: Database) -> str:
+    async with database.session() as session:
+        return await next_participant(session, await session.get_one(Project, "PROJECT"))
+
+
+async def _until_somebody_waits(database: Database) -> None:
+    ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while True:
+            async with database.reading() as session:
+                if await session.scalar(text(ours)):
+                    return
+            await asyncio.sleep(0.02)
+
+
 async def test_random_names_are_drawn_so_often_and_no_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await project(database, pattern="P{digits:1}")
     drawn: list[str] = []
@@ -179,6 +243,8 @@ async def test_what_a_project_cannot_make_up(database: Database) -> None:
             with pytest.raises(NoAutoId, match=why):
                 await next_participant(session, await session.get_one(Project, name))
         assert await next_participant(session, await session.get_one(Project, "SITES"), "7") == "07001"
+        with pytest.raises(NoAutoId, match="for the site North"):
+            await next_participant(session, await session.get_one(Project, "STRICT"), "North")
 
 
 async def test_a_patient_whom_somebody_assigned_keeps_that_name(database: Database, store: Store) -> None:
@@ -188,7 +254,7 @@ async def test_a_patient_whom_somebody_assigned_keeps_that_name(database: Databa
     patient = VAULT.hash("patient", "PAT-1", "")
     assigned = StudyAssigned(assignment="a", study_instance_uid="1.1", project="PROJECT", participant="OURS")
     async with database.session() as session:
-        await router.assigned(assigned, session)
+        await router.assigned(assigned, session, VAULT)
         assert await known_participant(session, VAULT, "PROJECT", patient) == "OURS"
     (request,) = await match(database, "1.2", store)
     assert request.participant == "OURS"
@@ -207,17 +273,22 @@ async def test_a_patient_whom_somebody_assigned_keeps_that_name(database: Databa
         ("SeriesDescription", "^ABCD", False),
         ("ProtocolName", "p[0-9]", True),
         ("RequestAttributesSequence.ScheduledProcedureStepID", ".", False),
+        ("RequestAttributesSequence[0].ScheduledProcedureStepID", "^$", False),
+        ("OperatorsName", "^Olsen", True),
     ],
 )
 async def test_a_rule_that_looks_at_an_attribute(
     sqlite: Database, store: Store, attribute: str, value: str, taken: bool
 ) -> None:
-    """From the identities, from the catalogue, or from the first file of a series."""
+    """From the identities, from the catalogue, or from the first file of a series: what is empty is not there."""
     path = "archive/scp_1.1/1.1.1.1.dcm"
     await project(sqlite)
     await study(sqlite, "1.1", path=path)
     (store / path).parent.mkdir(parents=True)
-    Path(store / path).write_bytes(dicom(ProtocolName="p7"))
+    step = Dataset()
+    step.ScheduledProcedureStepID = ""
+    header: dict[str, Any] = {"ProtocolName": "p7", "RequestAttributesSequence": [step], "OperatorsName": "Olsen^Per"}
+    Path(store / path).write_bytes(dicom(**header))
     async with sqlite.session() as session:
         session.add(
             RoutingRule(
@@ -234,6 +305,28 @@ async def test_a_rule_that_looks_at_an_attribute(
     assert [request.participant for request in made] == (["PROJECT-001"] if taken else [])
     async with sqlite.reading() as session:
         assert list(await session.scalars(select(Participant.site))) == (["North"] if taken else [])
+
+
+async def test_a_rule_whose_attribute_cannot_be_read_in_time_is_not_passed_over(
+    sqlite: Database, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next rule of the project would give it another event; no other project waits for it."""
+    path = "archive/scp_1.1/1.1.1.1.dcm"
+    await project(sqlite)
+    await project(sqlite, "SECOND")
+    await study(sqlite, "1.1", path=path)
+    (store / path).parent.mkdir(parents=True)
+    Path(store / path).write_bytes(dicom(ProtocolName="p7"))
+    by_protocol = {"attribute": "ProtocolName", "attribute_value": "^p7", "event": "year1"}
+    async with sqlite.session() as session:
+        for identity, of, more in (("a", "PROJECT", by_protocol), ("b", "PROJECT", {}), ("c", "SECOND", {})):
+            session.add(RoutingRule(id=identity, project=of, active=True, calling_aet="CT1", auto_id=True, **more))
+    with monkeypatch.context() as hurried:
+        hurried.setattr("shared.dicom.attributes.SECONDS", 0.01)
+        assert [request.project for request in await match(sqlite, "1.1", store)] == ["SECOND"]
+    assert sorted(await refused(sqlite, "1.1"), key=str) == [None, UNREAD]
+    (request,) = await match(sqlite, "1.1", store)
+    assert (request.project, request.event) == ("PROJECT", "year1"), "when there is time, it is as it should be"
 
 
 async def test_a_coupling_list_does_not_call_a_participant_after_the_patient(database: Database, store: Store) -> None:

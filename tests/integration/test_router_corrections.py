@@ -35,7 +35,7 @@ TO_NOBODY = AssignmentCorrected(correction="c1", assignment="a1", study_instance
 
 async def correct(database: Database, event: AssignmentCorrected) -> list[Event]:
     async with database.session() as session:
-        return await router.corrected(event, session)
+        return await router.corrected(event, session, VAULT)
 
 
 async def answer(

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from services.router import handlers as router
+from shared.crypto import Vault
 from shared.database import Database
 from shared.events import (
     QuarantineReviewed,
@@ -32,6 +33,7 @@ from shared.tables import (
 
 STUDY, FIRST, SECOND = "1.2.3", "1.2.3.1", "1.2.3.2"
 DIGEST = "d" * 64
+VAULT = Vault(b"k" * 32)
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ async def assign(database: Database, project: str = "PROJECT") -> list[TransferR
         assignment=f"of {project}", study_instance_uid=STUDY, project=project, participant="P1", event="baseline"
     )
     async with database.session() as session:
-        return await router.assigned(event, session)
+        return await router.assigned(event, session, VAULT)
 
 
 async def own_profile(database: Database, version: int, project: str = "PROJECT") -> None:

@@ -48,9 +48,10 @@ def slow_service(seconds: float, started: asyncio.Event, finished: list[str]) ->
 
 async def test_what_is_in_hand_is_finished(settings: Settings) -> None:
     started, stop, finished = asyncio.Event(), asyncio.Event(), list[str]()
-    running = asyncio.create_task(run([slow_service(0.2, started, finished)], settings, stop, signals=False))
+    patient = settings.model_copy(update={"drain_seconds": 60})
+    running = asyncio.create_task(run([slow_service(0.2, started, finished)], patient, stop, signals=False))
     await publish(settings)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await started.wait()
         stop.set()
         await running
@@ -61,7 +62,7 @@ async def test_what_takes_too_long_is_left_for_the_next_start(settings: Settings
     started, stop, finished = asyncio.Event(), asyncio.Event(), list[str]()
     running = asyncio.create_task(run([slow_service(60, started, finished)], settings, stop, signals=False))
     await publish(settings)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await started.wait()
         stop.set()
         await running
@@ -77,7 +78,7 @@ async def test_a_service_that_fails_ends_the_process_with_its_error(settings: Se
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await run([Service(name="api", serve=fail)], settings, signals=False)
 
 
@@ -98,7 +99,7 @@ async def test_a_server_starts_before_the_database_is_reached(tmp_path: Path) ->
         log_level="ERROR",
     )
     running = asyncio.create_task(run([Service(name="api", serve=serve)], settings, stop, signals=False))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await serving.wait()
         stop.set()
         await running
@@ -120,7 +121,7 @@ async def hash_seen_by_a_handler(settings: Settings) -> str:
     closed = AssociationClosed(association="a", instances=len(settings.secret_key_old))
     await EmbeddedBus(database).publish([Message.of(closed)])
     await database.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await running
     return seen[0]
 
@@ -133,7 +134,7 @@ async def test_a_patient_is_found_under_every_master_key_and_a_wrong_one_stops_t
     first = await hash_seen_by_a_handler(under("the first master key"))
     assert await hash_seen_by_a_handler(under("the second one, longer", "the first master key")) == first
     with pytest.raises(WrongKey):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await run([Service(name="api", handlers=Handlers())], under("the second one, longer"), signals=False)
 
 

@@ -103,6 +103,7 @@ async def test_an_abort_in_the_middle_keeps_what_was_answered(store: Store, tmp_
     part = Part(store).ct(2)
     with disposable(StoreSCP(tmp_path / "scp", options=["--abort-after"])) as scp:
         stream = DicomClient(config(scp.port)).send(part.outgoing())
+        assert await anext(stream) == [], "the way is open, and nothing is on it"
         answers = await anext(stream)
         with pytest.raises(Unavailable, match=r"aborted|closed|lost"):
             await anext(stream)
@@ -129,10 +130,12 @@ async def test_a_cancelled_delivery_lets_go_at_once(store: Store, tmp_path: Path
                     pass
 
         task = asyncio.create_task(run())
-        await asyncio.sleep(1.5)
+        async with asyncio.timeout(60):
+            while not scp.files():
+                await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(task, 3)
+            await asyncio.wait_for(task, 30)  # of fifty seconds
 
 
 @pytest.fixture(scope="module")

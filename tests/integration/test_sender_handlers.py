@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.dimse_primitives import C_STORE
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from services.sender import handlers as sender
 from services.sender.destinations import Destinations
@@ -36,6 +37,7 @@ from shared.tables import Destination
 from shared.tables.base import now
 from shared.tables.sender import Delivery, SentInstance
 from tests.components.dcmtk import StoreSCP
+from tests.components.disks import fill, small_disk
 from tests.components.fixtures import disposable
 from tests.components.orthanc import Orthanc
 from tests.unit.sender.builders import Part
@@ -117,6 +119,11 @@ def anonymized(
         quarantined=quarantined,
         left_out=left_out,
     )
+
+
+def circuit_open(name: str) -> float | None:
+    """What Prometheus is told of a destination."""
+    return REGISTRY.get_sample_value("fiona_sender_circuit_open", {"destination": name})
 
 
 def requested(part: Part, destination: str = "pacs") -> DeliveryRequested:
@@ -268,14 +275,44 @@ async def test_a_destination_that_is_down_opens_its_circuit_and_an_echo_closes_i
         with pytest.raises(Retry, match="no connection: ConnectionRefusedError") as caught:
             await bench.deliver(request)
         assert caught.value.delay == 10
+    circuit = bench.destinations._lanes["pacs"].circuit
+    circuit.probe_every = 3600
     with pytest.raises(Retry, match="is down"):
         await bench.deliver(request)
-    await asyncio.sleep(0.25)
+    circuit.probe_every = 0
     with pytest.raises(Retry, match="no connection"):
         await bench.deliver(request)
     orthanc.start()
-    await asyncio.sleep(0.25)
     assert (await bench.deliver(request)).delivered == 3
+
+
+async def test_a_circuit_closes_though_nobody_has_anything_to_send(
+    bench: Bench, orthanc: Orthanc, store: Store
+) -> None:
+    """What waited for it went by another sender, or was cancelled; then a destination that is removed is forgotten."""
+    await bench.orthanc(orthanc)
+    request = requested(Part(store).ct(3))
+    orthanc.kill()
+    for _ in range(3):
+        with pytest.raises(Retry, match="no connection"):
+            await bench.deliver(request)
+    await bench.destinations.look_again()
+    assert circuit_open("pacs") == 1
+    orthanc.start()
+    async with asyncio.timeout(30):
+        while circuit_open("pacs"):
+            await asyncio.sleep(bench.settings.probe_seconds / 4)
+            await bench.destinations.look_again()
+    orthanc.kill()
+    for _ in range(3):
+        with pytest.raises(Retry, match="no connection"):
+            await bench.deliver(request)
+    assert circuit_open("pacs") == 1
+    async with bench.database.session() as session:
+        await session.execute(delete(Destination))
+    await bench.destinations.look_again()
+    assert circuit_open("pacs") is None
+    orthanc.start()
 
 
 async def test_what_is_acknowledged_but_not_there_is_looked_for_again_and_then_reported(
@@ -341,14 +378,14 @@ def scp(store: Callable[[evt.Event], int]) -> Iterator[int]:
 
 async def test_not_more_at_once_than_the_destination_wants(sqlite: Database, store: Store) -> None:
     bench = Bench(sqlite, store, slot_seconds=0.5)
-    guard, active, most = threading.Lock(), 0, 0
+    guard, active, most, go = threading.Lock(), 0, 0, threading.Event()
 
     def slow(_: evt.Event) -> int:
         nonlocal active, most
         with guard:
             active += 1
             most = max(most, active)
-        time.sleep(0.4)
+        go.wait(60)
         with guard:
             active -= 1
         return 0
@@ -356,12 +393,33 @@ async def test_not_more_at_once_than_the_destination_wants(sqlite: Database, sto
     with scp(slow) as port:
         await bench.destination("pacs", "dicom", host="127.0.0.1", port=port, called_aet="SCP", associations=2)
         parts = [Part(store, source_series=f"1.2.{number}").ct(1) for number in range(6)]
-        said = await asyncio.gather(*(bench.deliver(requested(part)) for part in parts), return_exceptions=True)
+        sending = [asyncio.create_task(bench.deliver(requested(part))) for part in parts]
+        async with asyncio.timeout(60):
+            while active < 2 or sum(each.done() for each in sending) < 4:
+                await asyncio.sleep(0.05)
+        go.set()
+        said = await asyncio.gather(*sending, return_exceptions=True)
     assert most == 2
-    busy = [each for each in said if isinstance(each, Retry)]
-    assert busy
-    assert {(each.why, each.delay) for each in busy} == {("pacs is busy", 10)}
-    assert len(busy) + sum(isinstance(each, SeriesDelivered) for each in said) == 6
+    busy = [(each.why, each.delay) for each in said if isinstance(each, Retry)]
+    assert busy == [("pacs is busy", 10)] * 4
+    assert sum(isinstance(each, SeriesDelivered) for each in said) == 2
+
+
+async def test_without_room_to_decompress_it_is_tried_again_and_nothing_is_refused(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    """The destination takes nothing compressed, and the disk is full: that is no fault of the image."""
+    with small_disk(tmp_path / "small", 4) as disk, scp(lambda _: 0) as port:
+        bench = Bench(sqlite, Store(disk))
+        await bench.destination("pacs", "dicom", host="127.0.0.1", port=port, called_aet="SCP")
+        request = requested(Part(bench.store).add("MR_small_RLE.dcm"))
+        fill(disk / "filled")
+        with pytest.raises(Retry, match="the disk is full") as caught:
+            await bench.deliver(request)
+        assert caught.value.delay == 60
+        (disk / "filled").unlink()
+        done = await bench.deliver(request)
+    assert (done.delivered, done.refused) == (1, 0)
 
 
 async def test_a_peer_without_room_is_asked_again_and_given_up_only_after_a_long_time(

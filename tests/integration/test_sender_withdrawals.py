@@ -5,17 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from services.sender import handlers as sender
 from services.sender.hold import held
+from services.sender.settled import forget_answers, why_needed
 from shared.database import Database
 from shared.destinations import parse_destination
 from shared.events import DeliveryRequested, WithdrawalAnswered, WithdrawalRequested
 from shared.handlers import Retry
 from shared.store import Store
-from shared.tables import Assignment, Destination, Transfer
+from shared.tables import Assignment, BegunDelivery, Delivery, Destination, Transfer
+from tests.components.dcmtk import StoreSCP
+from tests.components.fixtures import disposable
 from tests.components.orthanc import Orthanc
+from tests.components.process import free_port
 from tests.integration.test_sender_dicomweb import server
 from tests.integration.test_sender_handlers import Bench, anonymized
 from tests.unit.sender.builders import Part
@@ -79,6 +83,21 @@ async def test_orthanc_loses_exactly_what_the_transfer_has_brought(bench_on_both
     assert orthanc.instances() == sorted(other.uids)
 
 
+async def test_what_never_found_a_way_to_its_destination_is_no_work_for_a_person(bench: Bench, tmp_path: Path) -> None:
+    part = Part(bench.store).ct(2)
+    await transfer(bench, "t1")
+    with disposable(StoreSCP(tmp_path / "scp", options=["--abort-after"])) as pacs:
+        await bench.destination("pacs", "dicom", host="127.0.0.1", port=pacs.port, called_aet=pacs.aet)
+        await bench.destination("away", "dicom", host="127.0.0.1", port=free_port(), called_aet="AWAY")
+        for name in ("away", "pacs"):
+            with pytest.raises(Retry):
+                await bench.all(anonymized(part, name))
+    await stop(bench)
+    assert said(await withdraw(bench, "away")) == ("withdrawn", 0, 0, "")
+    answer = await withdraw(bench)
+    assert (answer.outcome, answer.instances) == ("by_hand", 2), "the way was open: what is there is not known"
+
+
 async def test_what_another_transfer_has_brought_too_stays(bench: Bench) -> None:
     await bench.destination("pacs", "folder", folder="there")
     part = Part(bench.store).ct(2)
@@ -95,6 +114,52 @@ async def test_what_another_transfer_has_brought_too_stays(bench: Bench) -> None
     await stop(bench)
     assert said(await withdraw(bench)) == ("withdrawn", 2, 2, "")
     assert list((bench.store / "there").iterdir()) == []
+
+
+async def test_what_was_taken_whole_leaves_by_its_manifest(bench_on_both: Bench) -> None:
+    """No answer to each instance is left: neither of what is to leave nor of what another transfer has brought, too."""
+    bench = bench_on_both
+    await bench.destination("pacs", "folder", folder="there")
+    part, again = Part(bench.store).ct(3), Part(bench.store, transfer="t2")
+    again.study, again.series, again.instances = part.study, part.series, part.instances[:2]
+    for each in (part, again):
+        await transfer(bench, each.transfer, state="completed")
+        await bench.all(anonymized(each, "pacs"))
+    async with bench.database.session() as session:
+        await session.execute(update(Transfer).values(study_instance_uid="1.2.3"))
+        for identity, taken in (("t1", 3), ("t2", 2)):
+            assert await why_needed(session, bench.store, identity) is None
+            assert await forget_answers(session, identity) == taken
+            assert await forget_answers(session, identity) == 0
+    await stop(bench)
+    assert said(await withdraw(bench)) == ("withdrawn", 1, 1, "2 stay: another transfer has brought them, too")
+    assert len(list((bench.store / "there").rglob("*.dcm"))) == 2
+    await stop(bench, "t2")
+    (bench.store / bench.store.anonymized("t2", again.source_series, 1) / "manifest.json").unlink()
+    answer = await withdraw(bench, identity="t2")
+    assert (answer.outcome, answer.instances) == ("by_hand", 2), "nobody can name them any more: a person has to look"
+
+
+async def test_answers_are_needed_where_nothing_else_says_what_was_taken(bench: Bench) -> None:
+    await bench.destination("pacs", "folder", folder="there")
+    part = Part(bench.store).ct(2)
+    await transfer(bench, "t1", state="completed")
+    await bench.all(anonymized(part, "pacs"))
+
+    async def why() -> str | None:
+        async with bench.database.reading() as session:
+            return await why_needed(session, bench.store, "t1")
+
+    assert await why() is None
+    async with bench.database.session() as session:
+        await session.execute(update(Delivery).values(refused=1))
+    assert await why() == "instances were refused"
+    async with bench.database.session() as session:
+        await session.execute(update(Delivery).values(refused=0, delivered=1))
+    assert await why() == "no manifest names what was taken"
+    async with bench.database.session() as session:
+        await session.execute(delete(BegunDelivery))
+    assert await why() == "it was sent before beginnings were noted"
 
 
 async def test_a_file_of_somebody_else_stays(bench: Bench) -> None:

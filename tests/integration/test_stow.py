@@ -3,8 +3,6 @@
 import asyncio
 import io
 import json
-import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from shared.bus import Message
 from shared.database import Database
 from shared.events import AssociationClosed, Event, InstancesReceived
 from shared.journal import Publisher
+from tests.components.disks import small_disk
 from tests.components.postgres import PostgreSQL
 from tests.unit.api.support import Api, chunks, dicom, multipart, running, stow_type
 
@@ -34,16 +33,8 @@ async def api(sqlite: Database, tmp_path: Path) -> AsyncIterator[Api]:
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of 2 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
-        if os.environ.get("CI") == "true" and os.geteuid() == 0:
-            pytest.fail("cannot mount a tmpfs")
-        pytest.skip("mounting a tmpfs needs root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", 2) as folder:
+        yield folder
 
 
 def real(name: str) -> bytes:
@@ -245,13 +236,13 @@ async def test_limits(sqlite: Database, tmp_path: Path) -> None:
 
 
 async def test_too_many_at_once_and_too_slow(sqlite: Database, tmp_path: Path) -> None:
-    async with running(sqlite, tmp_path / "store", stow_requests=1, stow_idle_seconds=0.5) as api:
+    async with running(sqlite, tmp_path / "store", stow_requests=1, stow_idle_seconds=2) as api:
         begun = asyncio.Event()
 
         async def stalling() -> AsyncIterator[bytes]:
             yield multipart([dicom(filler=9000)])[:5000]
             begun.set()
-            await asyncio.sleep(5)
+            await asyncio.sleep(60)
             yield b""
 
         slow = asyncio.create_task(store(api, stalling()))

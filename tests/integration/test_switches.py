@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from cli.failure import Code
 from services.api.service import service as api_service
@@ -20,7 +21,8 @@ from shared.events import DeliveryRequested
 from shared.log import configure
 from shared.service import switched
 from shared.store import Store
-from shared.switches import Switch, Switches
+from shared.switchable import Switch
+from shared.switches import Switches
 from shared.tables import Heartbeat, MonitorCheck, OutboxEntry
 from shared.tables.base import new_id, now
 from shared.topology import queue
@@ -46,7 +48,9 @@ async def test_what_waits_behind_a_switch_stays_in_its_queue(
     kind: str, request: pytest.FixtureRequest, store: Store, sqlite: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bus: Bus = (
-        EmbeddedBus(sqlite, poll=0.05) if kind == "embedded" else RabbitBus(request.getfixturevalue("rabbitmq_vhost"))
+        EmbeddedBus(sqlite, poll=0.05)
+        if kind == "embedded"
+        else RabbitBus(request.getfixturevalue("rabbitmq_vhost"), settling=0)
     )
     monkeypatch.setattr(switched, "LOOK", 0.05)
     taken: list[tuple[str, int]] = []
@@ -56,7 +60,7 @@ async def test_what_waits_behind_a_switch_stays_in_its_queue(
         return Done()
 
     async def until(count: int) -> None:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while len(taken) < count:
                 await asyncio.sleep(0.02)
 
@@ -65,8 +69,11 @@ async def test_what_waits_behind_a_switch_stays_in_its_queue(
     async with switched.consume(bus, DELIVERIES, take, 4, switches, Switch.SEND):
         await bus.publish([first])
         await until(1)
-        hand.turn_off(Switch.SEND, "maintenance", "k.olsen")
-        await asyncio.sleep(0.4)
+        with capture_logs() as said:
+            hand.turn_off(Switch.SEND, "maintenance", "k.olsen")
+            async with asyncio.timeout(60):
+                while "switched off" not in [line["event"] for line in said]:
+                    await asyncio.sleep(0.02)
         await bus.publish([second])
         await asyncio.sleep(0.4)
         assert (await bus.depths())[DELIVERIES] == 1

@@ -50,7 +50,7 @@ class Compose:
 
     def road(self) -> Road:
         """The road, with a token of the first administrator, who is made here."""
-        wait_until(self._answers, 180, "the api", every=0.5)
+        wait_until(self._answers, 300, "the api", every=0.5)
         secrets = ["--password-file", "/tmp/password", "--token-file", "/tmp/token"]
         inside = ("podman", "exec", self.name("api"))
         run(*inside, "python", "-m", "services.api.people", "tester", "--everything", *secrets)

@@ -4,7 +4,6 @@ import os
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,27 +13,31 @@ import httpx
 
 from tests.components.process import LOOPBACK, free_port, wait_until
 from tests.components.server import Server
+from tests.system import rest
 
 SERVICES = ("receiver", "indexer", "router", "anonymizer", "sender", "api", "registry")
+ALL = (*SERVICES, "redcap", "audit", "janitor", "monitor")
 EACH_ALONE: tuple[tuple[str, ...], ...] = tuple((service,) for service in SERVICES)
-OVER = ("completed", "quarantined", "failed", "cancelled", "withdrawn")
 ROOT = Path(__file__).parent.parent.parent
 
 
 class ServiceProcess(Server):
-    """`python -m services NAME…` with an environment; ready when its health port says so."""
-
-    start_timeout = 60
+    """`python -m services NAME…` of a checkout, with an environment; ready when its health port says so."""
 
     def __init__(
-        self, names: tuple[str, ...], folder: Path, environment: Mapping[str, str], before: Path | None = None
+        self,
+        names: tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str],
+        before: Path | None = None,
+        root: Path = ROOT,
     ) -> None:
         super().__init__(folder)
         self.name = "-".join(names)  # type: ignore[misc]
         self.names = names
         self.health_port = free_port()
         self._environment = dict(environment)
-        self._path = os.pathsep.join(map(str, (before, ROOT) if before else (ROOT,)))
+        self._path = os.pathsep.join(map(str, (before, root) if before else (root,)))
         self.wait_for_ready = True
 
     def command(self) -> list[str]:
@@ -49,10 +52,12 @@ class ServiceProcess(Server):
         self._environment |= settings
 
     def ready(self) -> bool:
-        if not self.wait_for_ready:
-            return True
+        return not self.wait_for_ready or self.serves()
+
+    def serves(self) -> bool:
+        """Whether its health page says so."""
         try:
-            return httpx.get(f"http://{LOOPBACK}:{self.health_port}/readyz", timeout=5).status_code == 200
+            return httpx.get(f"http://{LOOPBACK}:{self.health_port}/readyz", timeout=30).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -100,12 +105,25 @@ class Gateway:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("FIONA_")}
         return inherited | self.settings | {"PYTHONPATH": str(ROOT)}
 
+    def fiona(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """The command line, beside the services and by our token."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *words],
+            env=self.environment()
+            | {"FIONA_API": f"http://{LOOPBACK}:{self.api_port}", "FIONA_TOKEN_FILE": str(self._token_file)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
     def start(self) -> None:
         """Start every process; they may start in any order, so all at once."""
         for process in self.processes.values():
             process.wait_for_ready = False
             process.start()
-        wait_until(self.ready, 90, "the gateway")
+        wait_until(self.ready, 240, "the gateway")
         self._let_in()
 
     def _let_in(self) -> None:
@@ -136,31 +154,18 @@ class Gateway:
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """A REST call; waits for an api that is just being restarted."""
-        deadline = time.monotonic() + 60
-        bearer = {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
-        while True:
-            try:
-                scheme = "http" if self._verify is None else "https"
-                url = f"{scheme}://{LOOPBACK}:{self.api_port}/api/v1{path}"
-                verify = self._verify if self._verify is not None else True
-                answer = httpx.request(method, url, timeout=30, headers=bearer, verify=verify, **arguments)
-                if answer.status_code < 500 or time.monotonic() > deadline:
-                    break
-            except httpx.TransportError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.2)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        scheme, verify = ("http", True) if self._verify is None else ("https", self._verify)
+        token = self._token_file.read_text().strip()
+        return rest.call(f"{scheme}://{LOOPBACK}:{self.api_port}", token, method, path, verify=verify, **arguments)
 
-    def add_project(self, name: str, destination: Mapping[str, Any]) -> None:
+    def add_project(self, name: str, destination: Mapping[str, Any], **fields: Any) -> None:
         """A destination called `research` and a project that goes there."""
         self.call("POST", "/destinations", json={"name": "research", **destination})
-        self.call("POST", "/projects", json={"name": name, "destinations": ["research"]})
+        self.call("POST", "/projects", json={"name": name, "destinations": ["research"], **fields})
 
     def assign(self, study_uid: str, project: str, participant: str) -> None:
         """Say whose study it is, as soon as it is known."""
-        wait_until(lambda: self._known(study_uid), 120, "the study in the catalogue", every=0.2)
+        wait_until(lambda: self._known(study_uid), 240, "the study in the catalogue", every=0.2)
         body = {"project": project, "participant": participant}
         self.call("POST", f"/studies/{study_uid}/assignments", json=body)
 
@@ -172,28 +177,37 @@ class Gateway:
         items: list[dict[str, Any]] = self.call("GET", "/transfers")["items"]
         return items
 
-    def wait_delivered(self, instances: int, timeout: float = 180) -> list[dict[str, Any]]:
+    def wait_delivered(self, instances: int, timeout: float = 300) -> list[dict[str, Any]]:
         """Wait until completed transfers account for so many instances, and nothing else is under way."""
 
         def done() -> bool:
             found = self.transfers()
-            over = all(item["state"] in OVER for item in found)
+            over = all(item["state"] in rest.OVER for item in found)
             return over and sum(item["instances"] for item in found) >= instances
 
         wait_until(done, timeout, f"{instances} instances delivered", every=0.5)
         return self.transfers()
 
 
+_RUNNING: set[Gateway] = set()
+
+
+def tails() -> str:
+    """The ends of the logs of every gateway that runs."""
+    processes = [process for gateway in _RUNNING for process in gateway.processes.values() if process.log.exists()]
+    return "\n".join(f"--- {process.name}\n{process.process.tail(15)}" for process in processes)
+
+
 @contextmanager
 def running(gateway: Gateway) -> Iterator[Gateway]:
     """Started for the block, killed after it; the tail of every log is shown when the block fails."""
+    _RUNNING.add(gateway)
     try:
         gateway.start()
         yield gateway
     except BaseException:
-        for process in gateway.processes.values():
-            if process.log.exists():
-                print(f"--- {process.name}\n{process.process.tail(15)}")
+        print(tails())
         raise
     finally:
+        _RUNNING.discard(gateway)
         gateway.kill()

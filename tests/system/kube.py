@@ -107,9 +107,7 @@ class Node:
         """Take all of it away."""
         run("podman", "play", "kube", "--down", self._file, check=False)
         names = [
-            each["metadata"]["name"]
-            for each in yaml.safe_load_all(self._file.read_text())
-            if each["kind"] == "PersistentVolumeClaim"
+            each["metadata"]["name"] for each in yaml.safe_load_all(self._file.read_text()) if each["kind"] in KEPT
         ]
         run("podman", "volume", "rm", "-f", *names, check=False)
         run("podman", "secret", "rm", *self._secrets, check=False)
@@ -117,7 +115,7 @@ class Node:
 
     def road(self) -> Road:
         """The road, with a token of the first administrator."""
-        wait_until(self._answers, 180, "the api", every=0.5)
+        wait_until(self._answers, 300, "the api", every=0.5)
         inside = ("podman", "exec", "api-api")
         secrets = ["--password-file", "/tmp/password", "--token-file", "/tmp/token"]
         run(*inside, "python", "-m", "services.api.people", "tester", "--everything", *secrets)

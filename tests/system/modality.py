@@ -37,9 +37,9 @@ class Modality:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(60)
 
-    def wait_for(self, count: int, timeout: float = 120) -> None:
+    def wait_for(self, count: int, timeout: float = 300) -> None:
         """Until so many are acknowledged."""
         deadline = time.monotonic() + timeout
         while self.acknowledged < count:

@@ -1,6 +1,5 @@
 """The main road, driven from outside: C-STORE, assigned, de-identified, in the research PACS."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,9 @@ from typing import Any
 import httpx
 
 from tests.components import dcmtk
-from tests.components.process import ComponentError, wait_until
+from tests.components.process import wait_until
 from tests.studies import PATIENT_ID, PATIENT_NAME, ct_study
-
-OVER = ("completed", "quarantined", "failed", "cancelled", "withdrawn")
+from tests.system import rest
 
 
 @dataclass(frozen=True)
@@ -27,20 +25,7 @@ class Road:
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """A REST call; waits for what is just starting."""
-        deadline = time.monotonic() + 120
-        headers = {"Authorization": f"Bearer {self.token}"}
-        while True:
-            try:
-                answer = httpx.request(method, f"{self.api}/api/v1{path}", headers=headers, timeout=30, **arguments)
-                if answer.status_code < 500 or time.monotonic() > deadline:
-                    break
-            except httpx.TransportError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.3)
-        if answer.status_code >= 400:
-            raise ComponentError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
-        return answer.json() if answer.content else None
+        return rest.call(self.api, self.token, method, path, wait=240, **arguments)
 
     def drive(self, folder: Path, images: int = 3) -> None:
         """Send a study down the road; AssertionError unless it arrives whole and without its patient."""
@@ -49,10 +34,10 @@ class Road:
         self.call("POST", "/projects", json={"name": "DEMO_STUDY", "destinations": ["research"]})
         study = ct_study(folder, images=images)
         self._sent(folder)
-        wait_until(lambda: study.study_instance_uid in self._studies(), 120, "the study in the catalogue", every=0.3)
+        wait_until(lambda: study.study_instance_uid in self._studies(), 240, "the study in the catalogue", every=0.3)
         body = {"project": "DEMO_STUDY", "participant": "DEMO001"}
         self.call("POST", f"/studies/{study.study_instance_uid}/assignments", json=body)
-        wait_until(self._over, 180, "the end of the transfer", every=0.5)
+        wait_until(self._over, 300, "the end of the transfer", every=0.5)
         (transfer,) = self.call("GET", "/transfers")["items"]
         assert (transfer["state"], transfer["instances"]) == ("completed", images), transfer
         self._arrived(images)
@@ -60,7 +45,7 @@ class Road:
     def _sent(self, folder: Path) -> None:
         """As a modality does: again, until all of it is taken."""
         wait_until(
-            lambda: dcmtk.dcmsend(self.dicom_port, folder, calling="CT1").returncode == 0, 90, "the receiver", every=1
+            lambda: dcmtk.dcmsend(self.dicom_port, folder, calling="CT1").returncode == 0, 240, "the receiver", every=1
         )
 
     def _studies(self) -> set[str]:
@@ -68,10 +53,10 @@ class Road:
 
     def _over(self) -> bool:
         items = self.call("GET", "/transfers")["items"]
-        return bool(items) and all(item["state"] in OVER for item in items)
+        return bool(items) and all(item["state"] in rest.OVER for item in items)
 
     def _arrived(self, images: int) -> None:
-        with httpx.Client(base_url=self.orthanc, auth=("fiona", self.orthanc_password), timeout=30) as pacs:
+        with httpx.Client(base_url=self.orthanc, auth=("fiona", self.orthanc_password), timeout=120) as pacs:
             counts = pacs.get("/statistics").json()
             assert (counts["CountPatients"], counts["CountInstances"]) == (1, images)
             instance = pacs.get("/instances").json()[0]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.components.orthanc import Orthanc
 from tests.components.postgres import PostgreSQL
+from tests.components.process import wait_until
 from tests.components.rabbitmq import RabbitMQ
 from tests.studies import ACCESSION, PATIENT_ID, ct_study
 from tests.system.gateway import SERVICES, Gateway, running
@@ -68,11 +69,11 @@ def test_broker_and_database_are_away_while_a_study_is_received(
     gateway: Gateway, orthanc: Orthanc, rabbitmq: RabbitMQ, postgres: PostgreSQL, tmp_path: Path
 ) -> None:
     study = ct_study(tmp_path / "study", series=2, images=100)
-    with Modality(study.files, gateway.dicom_port, pause=0.25) as modality:
+    with Modality(study.files, gateway.dicom_port, pause=0.1) as modality:
         modality.wait_for(20)
         rabbitmq.kill()
         postgres.stop()
-        away_until = time.monotonic() + 30
+        away_until = time.monotonic() + 10
         modality.wait_for(100)
         time.sleep(max(0.0, away_until - time.monotonic()))
         postgres.start()
@@ -90,7 +91,8 @@ def test_the_research_pacs_is_down_when_it_is_needed(gateway: Gateway, orthanc: 
     with Modality(study.files, gateway.dicom_port) as modality:
         modality.wait_for(20)
     gateway.assign(study.study_instance_uid, PROJECT, "P003")
-    time.sleep(15)
-    assert {item["state"] for item in gateway.transfers()} == {"sending"}
+    sender = gateway.processes["sender"].log
+    wait_until(lambda: "no connection" in sender.read_text(), 240, "the sender to meet nobody", every=0.2)
+    wait_until(lambda: {item["state"] for item in gateway.transfers()} == {"sending"}, 60, "what the router knows")
     orthanc.start()
     assert_all_there(gateway, orthanc, 20)

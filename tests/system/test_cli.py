@@ -6,15 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
-from cli.demo.gateway import Gateway, Ports, running
-from cli.main import run
-from tests.components.process import free_port
+from cli.demo.gateway import Gateway
+from tests.system.terminal import Fiona, gateway_with
 
 PROJECT = "CLI_STUDY"
 
@@ -26,46 +24,14 @@ def bundled(name: str) -> Path:
 
 
 CT, MR, TRUNCATED = bundled("CT_small.dcm"), bundled("MR_small.dcm"), bundled("MR_truncated.dcm")
-CT_STUDY, MR_STUDY = str(dcmread(CT).StudyInstanceUID), str(dcmread(MR).StudyInstanceUID)
+CT_STUDY = str(dcmread(CT).StudyInstanceUID)
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     data = tmp_path_factory.mktemp("cli") / "store"
-    ports = Ports(free_port(), free_port())
-    settings = {
-        "FIONA_DATA": str(data),
-        "FIONA_API": f"http://127.0.0.1:{ports.http}",
-        "FIONA_API_PORT": str(ports.http),
-        "FIONA_RECEIVER_PORT": str(ports.dicom),
-        "FIONA_INDEXER_QUIET_SECONDS": "1",
-    }
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("FIONA_")}
-    with pytest.MonkeyPatch.context() as patch, running(data, ports, inherited | settings) as made:
-        for variable, value in settings.items():
-            patch.setenv(variable, value)
-        patch.setenv("FIONA_TOKEN", made.token)
-        assert run(["destination", "add", "research", "folder"]) == 0
-        assert run(["project", "add", PROJECT, "--destination", "research", "--participants", r"SUBJ\d\d|\dCT\d"]) == 0
+    with gateway_with(PROJECT, data, "--participants", r"SUBJ\d\d|\dCT\d") as made:
         yield made
-
-
-class Fiona:
-    """Runs commands: the exit code, and what was printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: object) -> int:
-        self._capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *arguments: object) -> Any:
-        assert self(*arguments, "--json") == 0, self.err
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -242,7 +208,7 @@ def test_status_and_dead(fiona: Fiona) -> None:
 
 def test_as_a_program(gateway: Gateway) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "studies", "--json"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "cli", "studies", "--json"], capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert isinstance(json.loads(done.stdout), list)

@@ -13,7 +13,7 @@ from tests.components.containers import REGISTRY, ROOT, run
 from tests.components.fixtures import need
 from tests.system import compose, kube
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("containers")]
 
 LEAN = {"receiver", "indexer", "router", "sender", "redcap", "audit", "janitor", "monitor"}
 LOOK = """

@@ -51,7 +51,7 @@ def finished(gateway: Gateway, withdrawal: str) -> dict[str, Any]:
     def done() -> bool:
         return bool(gateway.call("GET", f"/withdrawals/{withdrawal}")["state"] == "done")
 
-    wait_until(done, 120, "the withdrawal", every=0.5)
+    wait_until(done, 300, "the withdrawal", every=0.5)
     found: dict[str, Any] = gateway.call("GET", f"/withdrawals/{withdrawal}")
     return found
 
@@ -62,9 +62,17 @@ def files_with(folder: Path, *words: str) -> list[str]:
     found = []
     for path in folder.rglob("*"):
         named = any(word in str(path.relative_to(folder)) for word in words)
-        if named or (path.is_file() and any(word in path.read_bytes() for word in encoded)):
+        if named or any(word in content(path) for word in encoded):
             found.append(str(path.relative_to(folder)))
     return found
+
+
+def content(path: Path) -> bytes:
+    """What is in a file; nothing, when it is none or goes just now."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        return b""
 
 
 def test_corrected_then_withdrawn(gateway: Gateway, orthanc: Orthanc, tmp_path: Path) -> None:
@@ -105,7 +113,7 @@ def test_corrected_then_withdrawn(gateway: Gateway, orthanc: Orthanc, tmp_path: 
 
     with Modality(mine.files[:1], gateway.dicom_port) as modality:
         modality.wait_for(1)
-        wait_until(lambda: gateway._known(mine.study_instance_uid), 120, "the study, again", every=0.5)
+        wait_until(lambda: gateway._known(mine.study_instance_uid), 300, "the study, again", every=0.5)
     answer = gateway.call("GET", f"/studies/{mine.study_instance_uid}")
     assert answer["assignments"] == [] or all(each["ended_at"] for each in answer["assignments"])
     assert participants(orthanc) == {"OTHER1": 3}

@@ -35,7 +35,7 @@ def test_the_demo_accounts_for_every_instance(tmp_path: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=800,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

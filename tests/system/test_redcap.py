@@ -73,22 +73,22 @@ def there(redcap: RedcapServer, token: str) -> dict[Any, dict[str, str]]:
 
 @pytest.mark.slow
 def test_a_study_on_its_whole_road(gateway: Gateway, redcap: RedcapServer, tmp_path: Path) -> None:
-    wait_until(lambda: gateway.call("GET", "/projects")["total"] == 1, 60, "the project from REDCap", every=0.2)
+    wait_until(lambda: gateway.call("GET", "/projects")["total"] == 1, 240, "the project from REDCap", every=0.2)
     redcap.mode = "hold"
     study = ct_study(tmp_path / "study", series=2)
     with Modality(study.files, gateway.dicom_port) as modality:
         modality.wait_for(6)
-    assert redcap.held.wait(60)
+    assert redcap.held.wait(240)
     gateway.processes["redcap"].kill()
     redcap.mode = "ok"
     redcap.let_go.set()
     gateway.processes["redcap"].start()
     gateway.assign(study.study_instance_uid, PROJECT, "ABCD-0017")
     gateway.wait_delivered(6)
-    wait_until(lambda: len(there(redcap, PROJECT_TOKEN)) == 2, 60, "the images in REDCap", every=0.2)
+    wait_until(lambda: len(there(redcap, PROJECT_TOKEN)) == 2, 240, "the images in REDCap", every=0.2)
     wait_until(
         lambda: [each.get("transfers_complete") for each in there(redcap, INCOMING_TOKEN).values()].count("2") == 1,
-        60,
+        240,
         "the end of the transfer in REDCap",
         every=0.2,
     )

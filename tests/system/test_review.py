@@ -1,6 +1,5 @@
 """A reviewer's day at a real gateway: an ultrasound image released from quarantine, an attribute that goes at last."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +12,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UltrasoundImageStorage, generate_uid
 
-from cli.demo.gateway import Gateway, Ports, running
-from cli.main import run
-from tests.components.process import free_port, wait_until
+from cli.demo.gateway import Gateway
+from tests.components.process import wait_until
 from tests.studies import ct_study
+from tests.system.terminal import Fiona, gateway_with
 
 PROJECT = "REVIEWED"
 
@@ -24,45 +23,16 @@ PROJECT = "REVIEWED"
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     data = tmp_path_factory.mktemp("review") / "store"
-    ports = Ports(free_port(), free_port())
-    settings = {
-        "FIONA_DATA": str(data),
-        "FIONA_API": f"http://127.0.0.1:{ports.http}",
-        "FIONA_API_PORT": str(ports.http),
-        "FIONA_RECEIVER_PORT": str(ports.dicom),
-        "FIONA_INDEXER_QUIET_SECONDS": "1",
-        "FIONA_ANONYMIZER_WORKERS": "1",
-    }
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("FIONA_")}
-    with pytest.MonkeyPatch.context() as patch, running(data, ports, inherited | settings) as made:
-        for variable, value in settings.items():
-            patch.setenv(variable, value)
-        patch.setenv("FIONA_TOKEN", made.token)
-        assert run(["destination", "add", "research", "folder"]) == 0
-        assert run(["project", "add", PROJECT, "--destination", "research"]) == 0
+    with gateway_with(PROJECT, data, FIONA_ANONYMIZER_WORKERS="1") as made:
         yield made
 
 
-class Fiona:
-    """Runs commands: the exit code, and what was printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: object) -> int:
-        self._capsys.readouterr()
-        return run([str(argument) for argument in arguments])
-
-    def json(self, *arguments: object) -> Any:
-        assert self(*arguments, "--json") == 0, self._capsys.readouterr().err
-        return json.loads(self._capsys.readouterr().out)
-
-    def transferred(self, *paths: Path, participant: str) -> Any:
-        """Send, assign and wait; the newest transfer."""
-        assert self("send", *paths, "--project", PROJECT, "--participant", participant) == 0
-        self("transfers", "--watch")
-        found = self.json("transfers", "--project", PROJECT)
-        return next(each for each in found if each["participant"] == participant)
+def transferred(fiona: Fiona, *paths: Path, participant: str) -> Any:
+    """Send, assign and wait; the newest transfer."""
+    assert fiona("send", *paths, "--project", PROJECT, "--participant", participant) == 0
+    fiona("transfers", "--watch")
+    found = fiona.json("transfers", "--project", PROJECT)
+    return next(each for each in found if each["participant"] == participant)
 
 
 @pytest.fixture
@@ -97,7 +67,7 @@ def arrived(participant: str) -> list[Dataset]:
 
 def test_an_ultrasound_image_is_released(fiona: Fiona, tmp_path: Path) -> None:
     path = ultrasound(tmp_path)
-    before = fiona.transferred(path, participant="US01")
+    before = transferred(fiona, path, participant="US01")
     assert (before["state"], before["quarantined"], before["profile"]) == ("quarantined", 1, "basic")
     assert len(before["profile_digest"]) == 64
     assert arrived("US01") == []
@@ -105,7 +75,7 @@ def test_an_ultrasound_image_is_released(fiona: Fiona, tmp_path: Path) -> None:
     assert (group["rule"], group["quarantined"], group["of"]) == ("text-in-pixels", 1, 1)
     reason = "nothing is written in it"
     made = fiona.json("quarantine", "release", before["id"], "--all", "--yes", "--reason", reason)
-    wait_until(lambda: fiona.json("quarantine", "reviews")[0]["next_transfer"] is not None, 60, "asked for again")
+    wait_until(lambda: fiona.json("quarantine", "reviews")[0]["next_transfer"] is not None, 240, "asked for again")
     assert fiona("transfers", "--watch") == 0
     [review] = fiona.json("quarantine", "reviews")
     assert (review["id"], review["reason"], review["next_state"]) == (made["id"], reason, "completed")
@@ -119,13 +89,13 @@ def test_an_ultrasound_image_is_released(fiona: Fiona, tmp_path: Path) -> None:
 
 
 def test_an_attribute_goes(fiona: Fiona, tmp_path: Path) -> None:
-    fiona.transferred(*ct_study(tmp_path / "one", images=2).files, participant="CT01")
+    transferred(fiona, *ct_study(tmp_path / "one", images=2).files, participant="CT01")
     assert [each.KVP for each in arrived("CT01")] == [120, 120]
     [kvp] = fiona.json("attributes", "list", PROJECT, "--search", "KVP")
     assert (kvp["path"], kvp["values"]) == ("(0018,0060)", [{"value": "120", "count": 2}])
     assert fiona("attributes", "mark", PROJECT, kvp["path"], "--reason", "not needed") == 0
     made = fiona.json("attributes", "accept", PROJECT, "--yes")
-    second = fiona.transferred(*ct_study(tmp_path / "two", images=2, patient_id="2").files, participant="CT02")
+    second = transferred(fiona, *ct_study(tmp_path / "two", images=2, patient_id="2").files, participant="CT02")
     assert (second["state"], second["profile_version"]) == ("completed", "1")
     assert second["profile_digest"] == made["digest"]
     assert [("KVP" in each, "SliceThickness" in each) for each in arrived("CT02")] == [(False, True)] * 2
@@ -134,14 +104,12 @@ def test_an_attribute_goes(fiona: Fiona, tmp_path: Path) -> None:
     assert kvp["count"] == 2
 
 
-def test_pixels_are_read_and_shown_to_the_role(
-    fiona: Fiona, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pixels_are_read_and_shown_to_the_role(fiona: Fiona, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = ultrasound(tmp_path, "HANSEN KARI")
     profile = tmp_path / "profile.yaml"
     profile.write_text("name: reads\nbase: fiona\n")
     assert fiona("profile", "set", PROJECT, profile, "--reason", "pixels are cleaned now") == 0
-    transfer = fiona.transferred(path, participant="US02")
+    transfer = transferred(fiona, path, participant="US02")
     assert (transfer["state"], transfer["profile"], transfer["quarantined"]) == ("completed", "reads", 0)
     [image] = arrived("US02")
     assert image.PixelData != dcmread(path).PixelData
@@ -153,4 +121,4 @@ def test_pixels_are_read_and_shown_to_the_role(
     assert (tmp_path / "look" / f"{image.SOPInstanceUID}.before.png").read_bytes().startswith(b"\x89PNG")
     monkeypatch.delenv("FIONA_TOKEN")
     assert fiona("pixels", transfer["id"], "--save", tmp_path / "other") == 6
-    assert "fiona login" in capsys.readouterr().err
+    assert "fiona login" in fiona.err

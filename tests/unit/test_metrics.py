@@ -8,7 +8,6 @@ import pytest
 from scripts.generate_metric_docs import LABELS, collectors, full_name, place
 from services.__main__ import NAMES
 
-UNITS = ("seconds", "bytes", "total")
 PARTS = {*NAMES, "service", "bus", "outbox", "journal", "tracing", "switch", "store", "monitor", "janitor"}
 
 

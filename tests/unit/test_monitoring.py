@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from scripts import generate_prometheus_rule
 from scripts.generate_metric_docs import collectors, full_name
 from tests.components.fixtures import need
 
@@ -47,6 +48,13 @@ def test_the_rules_are_rules() -> None:
     promtool("check", "rules", "fiona-rules.yaml")
 
 
+def test_the_operators_rules_are_the_same() -> None:
+    """Otherwise: python -m scripts.generate_prometheus_rule."""
+    written = generate_prometheus_rule.WRITTEN.read_text("utf-8")
+    assert written == generate_prometheus_rule.rule()
+    assert yaml.safe_load(written)["spec"] == RULES
+
+
 def test_every_alert_fires_when_it_should_and_not_before() -> None:
     promtool("test", "rules", "fiona-rules.test.yaml")
     tested = yaml.safe_load((FOLDER / "fiona-rules.test.yaml").read_text("utf-8"))["tests"]
@@ -63,6 +71,13 @@ def test_they_speak_of_metrics_and_labels_that_there_are() -> None:
         assert labels - EVERYWHERE <= allowed, expression
 
 
+def test_every_panel_asks_what_prometheus_understands(tmp_path: Path) -> None:
+    asked = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(expressions())]
+    rules = tmp_path / "panels.yaml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": asked}]}))
+    promtool("check", "rules", str(rules))
+
+
 def test_alerts_say_how_grave_they_are_and_what_to_do() -> None:
     page = (ROOT / "docs/operations.md").read_text("utf-8")
     for rule in ALERTS:
@@ -74,8 +89,14 @@ def test_alerts_say_how_grave_they_are_and_what_to_do() -> None:
 def test_the_dashboard_has_a_place_for_each_panel() -> None:
     board = json.loads((FOLDER / "fiona-dashboard.json").read_text("utf-8"))
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
-    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"] if panel["type"] != "row"]
-    assert len(set(places)) == len(places)
+    covered = [
+        (panel["gridPos"]["x"] + right, panel["gridPos"]["y"] + down)
+        for panel in board["panels"]
+        for right in range(panel["gridPos"]["w"])
+        for down in range(panel["gridPos"]["h"])
+    ]
+    assert len(set(covered)) == len(covered), "none lies over another"
+    assert max(column for column, _ in covered) < 24
     assert all(
         target["datasource"]["uid"] == "${datasource}" for p in board["panels"] for target in p.get("targets", [])
     )

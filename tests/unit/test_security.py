@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.audit_dependencies import known, locked, main
+from scripts.audit_dependencies import known, locked, main, verdict
 from shared.spreadsheet import cell
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_every_csv_is_written_with_harmless_cells() -> None:
     writers = {path for path, text in modules() if "csv.writer(" in text or "DictWriter(" in text}
     assert writers
     for path in writers:
-        assert "from shared.spreadsheet import cell" in dict(modules())[path], path
+        assert "from shared.spreadsheet import MARK, cell" in dict(modules())[path], path
     assert [cell(each) for each in ("=1+1", "@a", "\tx", "a=b", -5, None)] == ["'=1+1", "'@a", "'\tx", "a=b", "-5", ""]
 
 
@@ -90,6 +90,20 @@ def test_the_rules_of_bandit_hold_and_exceptions_say_why() -> None:
     for path, text in modules():
         for said in re.findall(r"# noqa: S\d+(.*)", text):
             assert len(said) > 8, path
+
+
+def test_what_could_not_be_asked_about_is_not_called_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("made-up==1.0\nother==2.0\n")
+    fine = subprocess.CompletedProcess([], 0, "", "No known vulnerabilities found\n")
+    skipped = "Name Skip Reason\nmade-up Dependency not found on PyPI and could not be audited: made-up (1.0)\n"
+    silent = subprocess.CompletedProcess([], 0, skipped, "No known vulnerabilities found\n")
+    bad = subprocess.CompletedProcess([], 1, "other 2.0 PYSEC-0000-1\n", "Found 1 known vulnerability in 1 package\n")
+    away = subprocess.CompletedProcess([], 1, "", "ERROR: connection refused\n")
+    assert [verdict(lock, done) for done in (fine, silent, bad, away)] == [0, 2, 1, 2]
+    said = capsys.readouterr()
+    assert "1 of 2 not audited" in said.err
+    assert said.err.count("No known vulnerabilities") == 1
 
 
 @pytest.mark.parametrize(("version", "found"), [("0.9", 1), ("1.0", 1), ("1.4.9", 1), ("1.5", 0), ("0.8", 0)])

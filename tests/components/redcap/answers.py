@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.components.redcap import design
 from tests.components.redcap.project import ApiError, Project
 
 NO_PERMISSION = "You do not have permissions to use the API"
@@ -20,7 +21,8 @@ def answer(projects: Mapping[str, Project], form: Form) -> tuple[str, Any]:
     if form.get("format", "xml") != "json" or form.get("returnFormat", "xml") != "json":
         raise ApiError("this server plays JSON only")
     content = form.get("content", "")
-    action = form.get("action") or ("import" if "data" in form else "export")
+    says_so = content in ("arm", "event", "formEventMapping")
+    action = form.get("action") or ("import" if "data" in form and not says_so else "export")
     if action not in project.rights:
         raise ApiError(f"ERROR: Insufficient user privileges: You must have 'API {action.title()}' privileges", 403)
     if (content, action) not in ANSWERS:
@@ -88,26 +90,34 @@ def _about(project: Project, _: Form) -> Any:
         "is_longitudinal": int(bool(project.events)),
         "has_repeating_instruments_or_events": int(bool(project.repeating())),
         "record_autonumbering_enabled": 0,
-        "in_production": 1,
+        "in_production": int(project.in_production),
     }
 
 
 def _events(project: Project, _: Form) -> Any:
     _longitudinal(project, "events")
     return [
-        {"event_name": label, "arm_num": 1, "unique_event_name": name, "custom_event_label": "", "event_id": number}
+        {
+            "event_name": label,
+            "arm_num": design.arm_of(name),
+            "unique_event_name": name,
+            "custom_event_label": "",
+            "event_id": number,
+        }
         for number, (name, label) in enumerate(project.events.items(), 1)
     ]
 
 
 def _arms(project: Project, _: Form) -> Any:
     _longitudinal(project, "arms")
-    return [{"arm_num": 1, "name": "Arm 1"}]
+    return [{"arm_num": number, "name": name} for number, name in project.arms.items()]
 
 
 def _mapping(project: Project, _: Form) -> Any:
     _longitudinal(project, "form-event mappings")
-    return [{"arm_num": 1, "unique_event_name": event, "form": form} for event, form in project.mapping()]
+    return [
+        {"arm_num": design.arm_of(event), "unique_event_name": event, "form": form} for event, form in project.mapping()
+    ]
 
 
 def _repeating(project: Project, _: Form) -> Any:
@@ -151,6 +161,10 @@ ANSWERS: dict[tuple[str, str], Callable[[Project, Form], Any]] = {
     ("arm", "export"): _arms,
     ("formEventMapping", "export"): _mapping,
     ("repeatingFormsEvents", "export"): _repeating,
+    ("arm", "import"): design.arms,
+    ("event", "import"): design.events,
+    ("formEventMapping", "import"): design.designations,
+    ("repeatingFormsEvents", "import"): design.repeating,
     ("project", "export"): _about,
     ("version", "export"): lambda project, _: "14.5.5",
     ("generateNextRecordName", "export"): _next_name,

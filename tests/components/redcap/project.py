@@ -68,6 +68,10 @@ class Project:
     """Unique names of its data access groups."""
     group_of: dict[str, str] = field(default_factory=dict)
     """Record -> the group that it is in."""
+    in_production: bool = False
+    arms: dict[int, str] = field(default_factory=lambda: {1: "Arm 1"})
+    locked: set[tuple[str, str]] = field(default_factory=set)
+    """Records and instruments of them that somebody has locked."""
 
     @property
     def record(self) -> str:
@@ -88,10 +92,17 @@ class Project:
         }
         return listed | states
 
+    def names(self) -> list[str]:
+        """Its instruments."""
+        return [form.name for form in self.forms]
+
+    def forms_at(self, event: str) -> list[str]:
+        """The instruments that are designated for an event."""
+        return self.designated.get(event, self.names())
+
     def mapping(self) -> list[tuple[str, str]]:
         """Which instrument is designated for which event."""
-        names = [form.name for form in self.forms]
-        return [(event, form) for event in self.events for form in self.designated.get(event, names)]
+        return [(event, form) for event in self.events for form in self.forms_at(event)]
 
     def repeating(self) -> list[tuple[str, str]]:
         """Event (empty in a classic project) and instrument."""
@@ -187,6 +198,8 @@ class Project:
         for name, value in values.items():
             if value or overwrite:
                 self._check(name, value, event, instrument, wrong)
+                if (record, self.fields()[name.partition("___")[0]]["form_name"]) in self.locked:
+                    wrong(name, value, "This field is located on a form that is locked. You must first unlock it.")
         place = record, event, instrument, instance
         return place, {name: value for name, value in values.items() if value or overwrite}
 

@@ -15,11 +15,15 @@ PAGE = b"<!DOCTYPE html><html><body><h3>REDCap is currently offline for maintena
 
 
 class RedcapServer:
-    """Projects by token. `mode` is one of ok, away, busy, maintenance, half (of an import, then away) and hold."""
+    """Projects by token. `mode` is one of ok, away, busy, maintenance, half (of an import, then away), lost (an import
+    is done, then away) and hold. `fails_at`: a word in an import at which it fails; `at_once`: the bytes it takes."""
 
     def __init__(self, *projects: Project, tls: ssl.SSLContext | None = None) -> None:
         self.projects = {project.token: project for project in projects}
         self.mode = "ok"
+        self.fails_at = ""
+        self.at_once = 0
+        self.asked = 0
         self.calls: list[str] = []
         self.imports: list[int] = []
         self.held = threading.Event()
@@ -63,6 +67,7 @@ class RedcapServer:
 
     def reply(self, request: BaseHTTPRequestHandler) -> None:
         """One request."""
+        self.asked += 1
         body = request.rfile.read(int(request.headers.get("Content-Length", 0))).decode()
         form = dict(parse_qsl(body, keep_blank_values=True))
         faults: dict[str, Callable[[], None]] = {
@@ -70,16 +75,25 @@ class RedcapServer:
             "busy": lambda: _send(request, 503, b"{}"),
             "maintenance": lambda: _send(request, 200, PAGE, "text/html"),
         }
+        if self.at_once and len(body) > self.at_once:
+            _send(request, 413, b"<html>Request Entity Too Large</html>", "text/html")
+            return
+        if self.fails_at and self.fails_at in form.get("data", ""):
+            _send(request, 500, b"", "text/html")
+            return
         if self.mode in faults:
             faults[self.mode]()
-        elif self.mode == "half" and "data" in form:
+        elif self.mode == "half" and form.get("content") == "record" and "data" in form:
             self._half(form)
+            self._hang_up(request)
+        elif self.mode == "lost" and "data" in form:
+            self._answer(form)
             self._hang_up(request)
         else:
             status, content = self._answer(form)
             if self.mode == "hold" and "data" in form:
                 self.held.set()
-                self.let_go.wait(60)
+                self.let_go.wait(300)
             _send(request, status, content)
 
     def _answer(self, form: dict[str, str]) -> tuple[int, bytes]:

@@ -19,23 +19,23 @@ from tests.unit.api.support import KEY
 
 @asynccontextmanager
 async def served(
-    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *services: Any
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *services: Any, port: int = 0
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Services until the end of the block, which is their SIGTERM, asked by TESTER."""
-    port = free_port()
+    port = port or free_port()
     monkeypatch.setenv("FIONA_API_PORT", str(port))
     settings = Settings(data=folder, secret_key=KEY, database_url=url)
     stop = asyncio.Event()
     running = asyncio.create_task(run(services, settings, stop, signals=False))
     base = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False, headers=BEARER) as client:
+    async with httpx.AsyncClient(base_url=base, timeout=120, trust_env=False, headers=BEARER) as client:
         await until(lambda: ready(client), running)
         database = Database(url)
         await invite(database)
         await database.close()
         yield client
         stop.set()
-        await asyncio.wait_for(running, 30)
+        await asyncio.wait_for(running, 120)
 
 
 async def ready(client: httpx.AsyncClient) -> bool:
@@ -46,7 +46,7 @@ async def ready(client: httpx.AsyncClient) -> bool:
 
 
 async def until(
-    true: Callable[[], Awaitable[bool]], running: asyncio.Task[None] | None = None, seconds: float = 30
+    true: Callable[[], Awaitable[bool]], running: asyncio.Task[None] | None = None, seconds: float = 120
 ) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(seconds):

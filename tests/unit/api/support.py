@@ -63,7 +63,8 @@ class Api:
 
     async def get(self, path: str, /, **query: Any) -> httpx.Response:
         """GET below /api/v1."""
-        return await self.client.get(f"/api/v1{path}", params=query)
+        # An empty query of its own would take away the one in the path.
+        return await self.client.get(f"/api/v1{path}", params=query or None)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """POST JSON below /api/v1; `if_match` becomes If-Match."""

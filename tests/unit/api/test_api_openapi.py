@@ -281,6 +281,12 @@ def test_every_operation_documents_what_any_may_answer(schema: dict[str, Any]) -
             assert kind in examples, (name, status)
 
 
+def test_what_is_edited_says_that_a_version_has_to_be_named(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema):
+        [needed] = [each for each in operation.get("parameters", []) if each["name"] == "if-match"] or [{}]
+        assert needed.get("required", False) == ("428" in operation["responses"]), name
+
+
 def test_no_identity_can_stand_in_a_url(schema: dict[str, Any]) -> None:
     allowed = {
         *("uid", "study", "series", "sop", "identity", "name", "transfer", "review", "version", "project"),

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from services.api.actor import ProjectRole
 from services.api.app import build
 from services.api.people.enforcing import permitted
+from services.api.query import understood
 from services.api.recorder import IMPERSONAL, UNRECORDED, recorded
 from services.audit.sealing import Announced, seal
 from shared.audit import Record, spool
@@ -47,7 +48,7 @@ def test_no_route_escapes() -> None:
             assert route.name in UNRECORDED
             continue
         calls = [dependency.call for dependency in route.dependant.dependencies]
-        assert calls[:2] == [permitted, recorded], f"{route.name} is not recorded as soon as it is known who asks"
+        assert calls[:3] == [permitted, recorded, understood], f"{route.name}: who asks is recorded first"
 
 
 def test_what_is_left_out_exists_and_only_reads() -> None:
@@ -191,7 +192,7 @@ async def test_the_audit_is_searched_exported_and_verified(sqlite: Database, tmp
 
         lines = (await api.get("/audit/export", outcome="done")).text.splitlines()
         assert [json.loads(line)["operation"] for line in lines][:2] == ["make_destination", "make_project"]
-        table = (await api.get("/audit/export", format="csv")).text.splitlines()
+        table = (await api.get("/audit/export", format="csv")).content.decode("utf-8-sig").splitlines()
         assert table[0].startswith("sequence,at,actor")
         assert len(table) == 1 + 5
 

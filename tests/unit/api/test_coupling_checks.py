@@ -87,3 +87,11 @@ def test_the_most_exact_is_the_key_and_names_are_sealed() -> None:
     assert made.patient_hash == VAULT.hash("patient id", "P1")
     of_issuer = keyed(row(patient_id="P1", issuer="HUS"), VAULT, seal=False)
     assert of_issuer.key == VAULT.hash("patient", "P1", "HUS")
+
+
+def test_problems_come_by_lines_whatever_found_them() -> None:
+    flaws = Flaws()
+    for line in (*range(1000, 1000 + SHOWN), 7, 3, 2000, 7):
+        flaws.add(line, "event", f"of line {line}")
+    assert [flaw.line for flaw in flaws.kept] == [3, 7, 7, *range(1000, 1000 + SHOWN - 3)]
+    assert flaws.total == SHOWN + 4

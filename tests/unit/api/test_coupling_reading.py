@@ -1,10 +1,15 @@
 """From a file to rows: whatever wrote it, the letters survive, and what a spreadsheet has spoilt is refused."""
 
+import csv
+import io
+import unicodedata
+
 import pytest
 
-from services.api.coupling.cells import clean, damage
+from services.api.coupling.cells import damage, guarded, value_of
 from services.api.coupling.reading import NoList, read
 from services.api.coupling.rows import Row
+from shared.spreadsheet import FORMULA, MARK
 
 LIST = "AccessionNumber{d}ProjectName{d}subjectid{d}eventname\r\n00123{d}ABCD-study{d}Bærum-Ø1{d}år 1\r\n"
 ROW = Row(2, "Bærum-Ø1", "år 1", accession_number="00123", project="ABCD-study")
@@ -30,6 +35,10 @@ def test_delimiter_and_encoding_are_found_out(delimiter: str, encoding: str, nam
 
 def test_bytes_that_windows_does_not_know_are_latin_1() -> None:
     assert read(b"PatientID,subjectid\nP1,X\x81\n").encoding == "latin-1"
+
+
+def test_letters_are_composed() -> None:
+    assert read(unicodedata.normalize("NFD", LIST.format(d=";")).encode()).rows == [ROW]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,8 @@ def test_what_surrounds_the_rows_does_not_matter() -> None:
         (b"010203 12345,X1\n", "its first line has to name subjectid and one of"),
         (b"AccessionNumber,Accession,subjectid\nA,B,C\n", "two columns of its header mean AccessionNumber"),
         (b"\xff\xfeA", "it begins like UTF and is not"),
+        (b"PK\x03\x04\x14", "it is a workbook"),
+        (b"subjectid,PatientID," + b"x" * 200_000 + b"\nX1,P1\n", "its first line has a value of more than 131,072"),
     ],
 )
 def test_what_is_no_list(content: bytes, why: str) -> None:
@@ -76,11 +87,28 @@ def test_what_is_no_list(content: bytes, why: str) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "value"),
-    [('="00123"', "00123"), (" \u00a0A 1\u200b", "A 1"), ("A\u00a01", "A 1"), ("'-12", "-12"), ("'12", "'12")],
-)
+    [
+        ('="00123"', "00123"), (" \u00a0A 1\u200b", "A 1"), ("A\u00a01", "A 1"), ("'-12", "-12"), ("'12", "'12"),
+        (" '=1+1 ", "=1+1"), ("'1.0", "1.0"), ("''-12", "'-12"),
+    ],
+)  # fmt: skip
 def test_what_is_undone(cell: str, value: str) -> None:
-    assert clean(cell) == value
-    assert damage(value) is None
+    assert value_of(cell) == (value, None)
+
+
+ODD = (
+    "=1+1", "=A1", '="00123"', "+47", "-7", "@SUM(1)", "\tx", "'", "''", "'A", "'=1", "''+1", "'1.0", "1E+15", "12,0",
+    "###", "#N/A", "Ærlig Åse", "A\u030a", "å;b,c|d", 'x"y', '"', "A\u00a01", "B\ufffdrum", "\u200bA\u200b", "0012",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_what_is_exported_is_harmless_and_read_as_it_was(value: str) -> None:
+    made = io.StringIO()
+    csv.writer(made).writerows([["PatientID", "subjectid"], [guarded(value), "X1"]])
+    assert not guarded(value).startswith(FORMULA)
+    found = read(f"{MARK}{made.getvalue()}".encode())
+    assert (found.flaws.total, found.rows) == (0, [Row(2, "X1", "Unknown", patient_id=value)])
 
 
 @pytest.mark.parametrize(
@@ -99,7 +127,15 @@ def test_what_is_undone(cell: str, value: str) -> None:
     ],
 )
 def test_what_is_refused(cell: str, why: str) -> None:
-    assert why in str(damage(clean(cell)))
+    value, found = value_of(cell)
+    assert why in str(found)
+    assert found == damage(value)
+
+
+def test_a_line_that_does_not_end_is_said() -> None:
+    found = read(b"PatientID,subjectid\nP1,X1\n" + b"9" * 200_000 + b",X2\nP3,X3\n")
+    assert [row.line for row in found.rows] == [2]
+    assert [(each.line, "131,072 characters" in each.reason) for each in found.flaws.kept] == [(3, True)]
 
 
 def test_every_bad_line_is_said_and_none_is_quoted() -> None:

@@ -1,7 +1,10 @@
 """Answers of the gateway become items, or one line and an exit code."""
 
 import json
+import ssl
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -10,6 +13,7 @@ import pytest
 from cli import logins
 from cli.client import DEFAULT, PAGE, Client, problem, segment
 from cli.failure import Code, Failure
+from tests.components.certificates import Authority
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -216,3 +220,37 @@ def test_a_post_whose_connection_breaks_is_asked_once_more_by_the_same_key(monke
         with pytest.raises(Failure) as failed:
             gateway.post("/rules", {"project": "P"})
     assert failed.value.code is Code.UNREACHABLE
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A gateway with one thing to say."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"said": "hello"}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_gateway_that_an_authority_of_ones_own_has_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, strange = Authority(tmp_path / "ours"), Authority(tmp_path / "strange", "stranger")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*ours.sign("api"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"https://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("FIONA_API_CA", str(ours.ca))
+        with Client(base) as gateway:
+            assert gateway.get("/x") == {"said": "hello"}
+        for wrong in (str(strange.ca), ""):
+            monkeypatch.setenv("FIONA_API_CA", wrong)
+            with pytest.raises(Failure, match="CERTIFICATE_VERIFY_FAILED"), Client(base) as gateway:
+                gateway.get("/x")
+        server.shutdown()
+    monkeypatch.setenv("FIONA_API_CA", str(tmp_path / "not there"))
+    with pytest.raises(Failure, match="FIONA_API_CA cannot be read"):
+        Client(base)

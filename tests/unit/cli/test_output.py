@@ -78,3 +78,11 @@ def test_values_are_text_not_markup_and_not_control_sequences(capsys: pytest.Cap
 )
 def test_clean(value: object, text: str) -> None:
     assert clean(value) == text
+
+
+def test_the_times_of_one_thing_are_those_of_people(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIONA_TIMEZONE", "Europe/Oslo")
+    record({"expires_at": "2026-07-01T12:00:00Z", "since": None, "disabled_at": ""}, as_json=False)
+    assert "2026-07-01 14:00:00" in capsys.readouterr().out

@@ -2,7 +2,8 @@
 
 from deidentification import BASIC, BUILT_IN, Option, Profile
 from deidentification.profiles import digest, explain
-from deidentification.profiles.compiled import Act, compiled, rows
+from deidentification.profiles.compiled import compiled, rows
+from deidentification.profiles.rules import Act
 from deidentification.standard import reviewed
 from deidentification.standard.dictionary import DICTIONARY, KEYWORDS
 

@@ -84,6 +84,7 @@ def test_full_dates_and_uids_stay_with_their_options(bench: Bench) -> None:
     profile = Profile(name="keeps", options=frozenset((Option.FULL_DATES, Option.UIDS)))
     after = bench.read(encoded(ct(AcquisitionDateTime="20240311101010+0100")), profile)
     assert (after.StudyDate, after.AcquisitionDateTime) == ("20240311", "20240311101010+0100")
+    assert after.LongitudinalTemporalInformationModified == "UNMODIFIED"
     assert after.StudyInstanceUID == "1.2.826.0.19700203.1"
     assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID == "1.2.826.0.19700203.3"
 

@@ -114,7 +114,7 @@ def test_a_file_that_takes_its_process_along_is_quarantined_alone(tmp_path: Path
         content = encoded(ct(SOPInstanceUID=f"1.2.826.0.1.{number}"))
         (tmp_path / "in" / f"{number:02}{kinds.get(number, '')}.dcm").write_bytes(content)
     report = deidentify_folder(
-        tmp_path / "in", tmp_path / "out", SUBJECT, BASIC, workers, None, Fatal({}), Limits(1.5, 600)
+        tmp_path / "in", tmp_path / "out", SUBJECT, BASIC, workers, None, Fatal({}), Limits(4, 600)
     )
     assert [(entry.number, entry.rule) for entry in report.quarantined] == [
         (3, "crashed"), (5, "timeout"), (6, "memory"), (9, "unreadable"),

@@ -15,7 +15,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from deidentification import BASIC, CannotDeidentify, Option, Profile
-from deidentification.profiles.compiled import Act, compiled
+from deidentification.profiles.compiled import compiled
+from deidentification.profiles.rules import Act
 from deidentification.standard.dictionary import DICTIONARY
 from deidentification.standard.reviewed import OVERLAY_BITS_ALLOCATED
 from tests.unit.deidentification.builders import SUBJECT, Bench, before_pixels, ct, encoded, implicit, raw
@@ -281,9 +282,9 @@ def test_refusals_are_quick_and_small(bench: Bench) -> None:
     bomb = zlib.compressobj(wbits=-15)
     body = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(100)) + bomb.flush()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.monotonic()
+    began = time.process_time()
     bench.refusal(deflated(body))
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 

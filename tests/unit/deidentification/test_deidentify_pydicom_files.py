@@ -15,8 +15,8 @@ from pydicom.dataset import Dataset
 from deidentification import BASIC, CannotDeidentify, deidentify
 from deidentification.dataset.syntaxes import SYNTAXES
 from deidentification.profiles import explain
-from deidentification.profiles.compiled import Act
 from deidentification.profiles.model import Pixels
+from deidentification.profiles.rules import Act
 from deidentification.standard.reviewed import CLASS_UIDS
 from tests.unit.deidentification.builders import SUBJECT, Bench
 

@@ -11,7 +11,7 @@ from tests.unit.deidentification.hostile import SECRET, sequence, verdict
 NAME = raw(0x00100010, b"PN", b"Nordmann^Kari ")
 CHARACTER_SET = raw(0x00080005, b"CS", b"ISO_IR 100")
 # Where a copy hides: short texts that no row of the table lists, at the top, in a code and in a frame.
-MANUFACTURER, MEANING = 0x00080070, 0x00080104
+MEANING = 0x00080104
 
 
 def padded(value: bytes, pad: bytes = b" ") -> bytes:

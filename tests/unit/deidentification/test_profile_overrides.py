@@ -184,10 +184,10 @@ def test_expressions_that_could_run_forever_are_refused(pattern: str) -> None:
 )  # fmt: skip
 def test_sound_expressions_pass_and_end(pattern: str) -> None:
     assert pattern_problem(pattern) is None
-    started = time.monotonic()
+    started = time.process_time()
     for value in ("a" * 10_000, "ab" * 5_000, "a_" * 5_000, "1" * 10_000):
         captured(re.compile(pattern), value)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_only_the_beginning_of_a_value_is_read() -> None:

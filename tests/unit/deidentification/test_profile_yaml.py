@@ -156,10 +156,10 @@ def test_basic_is_what_it_was() -> None:
     ],
 )
 def test_what_is_wrong_is_named_by_its_place(text: str, where: str, what: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     found = places(text)
     assert any(place.startswith(where) and what in reason for place, reason in found.items()), found
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_everything_wrong_is_said_at_once() -> None:

@@ -1,5 +1,6 @@
 """Files and datasets for the indexer's tests: those in the pydicom and nibabel wheels, and small made ones."""
 
+from io import BytesIO
 from pathlib import Path
 
 import nibabel
@@ -7,8 +8,8 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
-from services.indexer.header import Header, read, with_creators
-from services.indexer.scan import Walk
+from services.indexer.headers.header import Header, find, read, with_creators
+from shared.dicom.encoding import EXPLICIT_LITTLE
 
 PYDICOM = Path(pydicom.__file__).parent / "data" / "test_files"
 CHARSETS = Path(pydicom.__file__).parent / "data" / "charset_files"
@@ -53,14 +54,12 @@ def write(made: Dataset, path: Path) -> Path:
 
 def header(made: Dataset) -> Header:
     """The header of a dataset, all of its elements wanted."""
-    from io import BytesIO
-
     buffer = BytesIO()
     pydicom.dcmwrite(buffer, made, implicit_vr=False, little_endian=True)
     data = buffer.getvalue()
     start = data.find(b"\x08\0\x05\0CS")
     wanted = with_creators([int(element.tag) for element in made])
-    return Header(Walk(data, implicit=False, little_endian=True).find(start, wanted), little_endian=True)
+    return Header(find(data, start, EXPLICIT_LITTLE, wanted), little_endian=True)
 
 
 __all__ = ["CHARSETS", "NIBABEL", "PYDICOM", "dataset", "files", "header", "read", "write"]

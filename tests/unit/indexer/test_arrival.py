@@ -7,7 +7,7 @@ import pytest
 from services.indexer.arrival import InFlight, Patience, Verdict, decide, finished, given_up
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
-PATIENCE = Patience(quiet=15, agreed=2, hard_limit=100, give_up=60)
+PATIENCE = Patience(quiet=15, agreed=2, hard_limit=100, compare=20, give_up=60)
 LONG_AGO = T0 - timedelta(days=1)
 
 

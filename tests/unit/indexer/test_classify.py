@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.indexer import classify, fields, rules
-from services.indexer.rules import RulesError
+from services.indexer.classification import classify, rules
+from services.indexer.classification.rules import RulesError
+from services.indexer.headers import fields
 from tests.unit.indexer.samples import dataset, header
 
 IMAGE = dataset(

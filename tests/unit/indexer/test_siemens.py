@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from services.indexer import fields, siemens
-from services.indexer.header import read, with_creators
+from services.indexer.headers import fields, siemens
+from services.indexer.headers.header import read, with_creators
 from tests.unit.indexer.samples import NIBABEL, PYDICOM, dataset, header
 
 WANTED = with_creators([*fields.TAGS.values(), *siemens.TAGS])

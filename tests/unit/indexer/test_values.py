@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.indexer import values
+from services.indexer.headers import values
 
 
 @pytest.mark.parametrize(

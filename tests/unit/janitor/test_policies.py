@@ -1,8 +1,6 @@
 """Policies are checked when they are read; disks are measured as they are; links and files are told apart."""
 
 import os
-import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,12 +9,16 @@ import pytest
 from services.janitor.disks import Disk, allocated, measure
 from services.janitor.doctor import OnDisk, Row, compare
 from services.janitor.policies import Policies, load
+from services.janitor.reserve import tend
 from services.janitor.temporary import leftovers
 from services.janitor.temporary import remove as remove_temporary
+from shared.recovery.files import walk
 from shared.retention import links
 from shared.retention.rows import AGED, ELSEWHERE
 from shared.store import Store
 from shared.tables import Base
+from shared.volume import volume_of
+from tests.components.disks import fill, small_disk
 
 NEVER = 1e12
 """A moment in the far future: everything is older."""
@@ -31,6 +33,9 @@ def test_what_is_shipped_is_cautious(tmp_path: Path) -> None:
     policies = load(file)
     assert (policies.archive.high, policies.archive.min_days) == (90, 30)
     assert (policies.rows["inbox"], policies.rows["mails"], policies.rows["sessions"]) == (14, None, 7)
+    assert load(file, published_days=13) == policies
+    with pytest.raises(ValueError, match="FIONA_PUBLISHED_DAYS"):
+        load(file, published_days=14)
     file.write_text("")
     assert load(file) == Policies()
 
@@ -62,31 +67,36 @@ def test_every_table_of_a_policy_exists() -> None:
     assert set(ELSEWHERE) - names <= {"journal", "logs"}
 
 
-@pytest.fixture
-def small_volume(tmp_path: Path) -> Iterator[Path | None]:
-    """A volume of 4 MiB, where this machine lets us have one."""
-    folder = tmp_path / "volume"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(folder)], capture_output=True, check=False
-    )
-    yield folder if mounted.returncode == 0 else None
-    if mounted.returncode == 0:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_volume_is_measured_as_df_does(small_volume: Path | None, tmp_path: Path) -> None:
-    folder = small_volume or tmp_path
-    before = measure(folder / "archive", None)
-    (folder / "file").write_bytes(os.urandom(3 << 20))
-    after = measure(folder / "archive", None)
-    if small_volume is not None:
+def test_a_volume_is_measured_as_df_does(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "volume", 4) as folder:
+        before = measure(folder / "archive", None)
+        (folder / "file").write_bytes(os.urandom(3 << 20))
+        after = measure(folder / "archive", None)
         assert after.capacity == 4 << 20
         assert after.used - before.used == 3 << 20
         assert 75 <= after.percent < 80
         assert after.excess(70, 50) == pytest.approx(1 << 20, rel=0.01)
         assert after.excess(80, 50) == 0
-    assert after.capacity > 0
+
+
+def test_the_reserve_is_given_up_for_the_last_bytes_and_made_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "volume", 200) as folder:
+        store, reserve, rest = Store(folder), folder / ".reserve", folder / "of somebody else"
+        assert volume_of(folder).last == 2 << 20
+        tend(store)
+        tend(store)
+        assert reserve.stat().st_size == 1 << 20
+        fill(rest)
+        tend(store)
+        assert not reserve.exists()
+        assert volume_of(folder).free == 1 << 20
+        os.truncate(rest, rest.stat().st_size - (1 << 20))
+        tend(store)
+        assert not reserve.exists(), "made too soon it would take what was just given back"
+        os.truncate(rest, 0)
+        tend(store)
+        assert reserve.stat().st_size == 1 << 20
+        assert list(walk(folder)) == [rest], "no backup has it"
 
 
 def test_against_a_quota_a_file_with_two_names_counts_once(tmp_path: Path) -> None:
@@ -151,3 +161,5 @@ def test_rows_and_files_are_held_against_one_another() -> None:
     }
     found = compare(rows, files, young=5.0)
     assert (found.strangers, found.missing, found.other_size, found.revenants) == (["x"], ["c"], ["b"], ["d"])
+    assert found.passed_over == 2
+    assert compare(rows, {"a": OnDisk(3, 9.0, False)}, young=5.0).passed_over == 0, "it fits, however young"

@@ -15,6 +15,8 @@ from shared.retention.whole import (
     SentPart,
     StudyFacts,
     TransferFacts,
+    superseded,
+    why_answers_kept,
     why_files_kept,
     why_kept,
     why_rest_kept,
@@ -224,10 +226,40 @@ def test_what_nobody_has_assigned_stays_until_its_own_time() -> None:
         (TransferFacts(replace(WENT_WELL, finished_at=NOW)), False),
         (TransferFacts(replace(WENT_WELL, parts=(part(counted=None),))), False),
         (TransferFacts(replace(WENT_WELL, state="failed")), False),
+        (TransferFacts(replace(WENT_WELL, state="failed"), superseded=True), True),
+        (TransferFacts(replace(WENT_WELL, state="failed"), superseded=True, undecided=1), False),
+        (TransferFacts(replace(WENT_WELL, state="cancelled"), superseded=True), False),
+        (TransferFacts(WENT_WELL, project="archived", known=False, anonymous=True), False),
     ],
 )
 def test_files_of_a_transfer(facts: TransferFacts, may_go: bool) -> None:
     assert (why_files_kept(facts, LIMITS, NOW) is None) is may_go
+
+
+def test_files_of_an_anonymous_project_go_when_a_policy_says_so() -> None:
+    facts = TransferFacts(WENT_WELL, project="archived", known=False, anonymous=True)
+    assert why_files_kept(facts, LIMITS.model_copy(update={"anonymous_days": 40}), NOW) is None
+    assert why_files_kept(facts, LIMITS.model_copy(update={"anonymous_days": 4000}), NOW) == "it is recent"
+
+
+def test_a_failed_transfer_is_superseded_by_what_brought_all_of_it() -> None:
+    failed = replace(WENT_WELL, state="failed")
+    assert superseded(failed, [LATER], LIMITS)
+    assert not superseded(failed, [WENT_WELL], LIMITS), "that was before"
+    assert not superseded(failed, [replace(LATER, state="sending")], LIMITS)
+    assert not superseded(replace(failed, parts=(part(), part(series="1.2"))), [LATER], LIMITS)
+    assert not superseded(replace(failed, parts=()), [LATER], LIMITS)
+
+
+def test_answers_stay_until_counts_and_manifests_say_as_much() -> None:
+    assert why_answers_kept(TransferFacts(WENT_WELL, project="archived"), LIMITS, NOW) is None
+    for doubt in (
+        TransferFacts(replace(WENT_WELL, state="failed")),
+        TransferFacts(replace(WENT_WELL, parts=(part(counted=None),))),
+        TransferFacts(replace(WENT_WELL, finished_at=NOW)),
+        TransferFacts(WENT_WELL, withdrawals=("by_hand",)),
+    ):
+        assert why_answers_kept(doubt, LIMITS, NOW)
 
 
 def test_what_a_stopped_transfer_has_left() -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.monitor.beating import durations, judge
 from services.monitor.probes.certificates import Served, ends_at
 from services.monitor.probes.clocks import skew_of
-from services.monitor.probes.stuck import oldest_owed
+from services.monitor.probes.journal import Debt, Journal
 from shared.tables import Heartbeat
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
@@ -51,16 +51,46 @@ def test_one_that_waits_behind_a_switch_is_not_late() -> None:
     assert (reading.state, reading.detail) == ("ok", "waits: send is switched off")
 
 
-def test_the_oldest_debt_of_a_journal(tmp_path: Path) -> None:
-    assert oldest_owed(tmp_path / "journal") is None
+def test_one_that_the_switch_has_refused_is_no_failure() -> None:
+    """It was on its way in the moment in which somebody switched off."""
+    refused = [beat(5, "refused"), beat(600, "arrived", delivered=2)]
+    assert judge(refused, 60, "receive", NOW).state == "ok"
+    assert judge(refused, 60, "send", NOW).state == "failing", "what refused it is another thing"
+
+
+def test_what_a_journal_owes_and_for_how_long(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    assert journal.debt() == Debt()
     folder = tmp_path / "journal/receiver-1/association"
     folder.mkdir(parents=True)
     (folder / "association.json").write_text("{}")
-    assert oldest_owed(tmp_path / "journal") is None
-    owed = folder / "00000001.5.owed"
+    assert journal.debt() == Debt()
+    owe(folder, 2, seconds_ago=100)
+    owe(folder, 1, seconds_ago=500)
+    (folder / "3.part").write_text("coming")
+    found = journal.debt()
+    assert found.instances == 2
+    assert found.oldest == pytest.approx(500, abs=30)
+
+
+def test_a_debt_by_a_clock_that_was_ahead_is_as_old_as_it_has_been_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "journal/receiver-1/association"
+    folder.mkdir(parents=True)
+    steady = [1000.0]
+    journal = Journal(tmp_path / "journal", steady=lambda: steady[0])
+    owe(folder, 1, seconds_ago=-7200)
+    assert journal.debt() == Debt(1, 0.0)
+    steady[0] += 400
+    owe(folder, 2, seconds_ago=-7200)
+    assert journal.debt() == Debt(2, 400.0)
+    (folder / "00000001.5.owed").unlink()
+    assert journal.debt() == Debt(1, 0.0), "another one is the oldest"
+
+
+def owe(folder: Path, number: int, seconds_ago: float) -> None:
+    owed = folder / f"{number:08d}.5.owed"
     owed.write_text("12345")
-    os.utime(owed, (time.time() - 500,) * 2)
-    assert oldest_owed(tmp_path / "journal") == pytest.approx(500, abs=30)
+    os.utime(owed, (time.time() - seconds_ago,) * 2)
 
 
 def test_a_certificate_file_and_what_is_none(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from services.redcap.client import Away, Pace, Redcap, Refused, open_http
-from services.redcap.schema import read_schema
+from services.redcap.client import Away, MayNotWrite, Pace, Redcap, Refused, open_http
+from services.redcap.definition.schema import read_schema
 from services.redcap.settings import RedcapSettings
 from tests.components.redcap import RedcapServer
 from tests.integration.redcap_setting import INCOMING_TOKEN, PROJECT_TOKEN, incoming, own
@@ -77,9 +77,13 @@ async def test_what_is_refused_is_refused_whole(
     [
         (httpx.Response(200, text="<html>closed</html>"), Away, "closed for maintenance"),
         (httpx.Response(200, json={"error": "no"}), Refused, "refused with HTTP 400"),
-        (httpx.Response(403, json={"error": "You do not have permissions"}), Refused, "the token is not taken"),
-        (httpx.Response(403, text="<html>"), Refused, "the token is not taken"),
+        (httpx.Response(403, json={"error": "You do not have permissions"}), MayNotWrite, "or is not taken"),
+        (httpx.Response(403, text="<html>"), MayNotWrite, "or is not taken"),
+        (httpx.Response(401, text="<html>"), Refused, "the token is not taken"),
         (httpx.Response(302, headers={"location": "http://elsewhere/"}), Refused, "there is no API"),
+        (httpx.Response(400, json={"error": "ERROR: Insufficient user privileges: x"}), MayNotWrite, "API Import"),
+        (httpx.Response(400, json={"error": '"1","a","You do not have","x"'}), Refused, "refused with HTTP 400"),
+        (httpx.Response(413, text="<html>"), Refused, "it is too large"),
         (httpx.Response(429), Away, "answers 429"),
         (httpx.Response(502, text="<html>"), Away, "answers 502"),
         (httpx.Response(200, json={"rows": 3}), Away, "is not REDCap"),

@@ -1,18 +1,20 @@
 """The decisions: what a REDCap project lacks, which instance is whose, what is taken over, what differs, what waits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from services.redcap.batch import Numbered, portions, rows_of, told
-from services.redcap.instances import Numbers
+from services.redcap.definition.lacking import Lack, NewEvent, Unfit, no_event
+from services.redcap.definition.schema import Schema, schema_of
 from services.redcap.mapping import Mapping, MappingError, load_mapping
-from services.redcap.schema import Schema, Unfit, schema_of
 from services.redcap.settings import RedcapSettings
-from services.redcap.taking import merged
+from services.redcap.takeover.taking import merged
 from services.redcap.targets import delay
 from services.redcap.tokens import Tokens
+from services.redcap.writing.batch import Numbered, portions, rows_of, told
+from services.redcap.writing.instances import Numbers
 from shared.tables import RedcapOwed
 from tests.integration.redcap_setting import incoming, own
 
@@ -54,14 +56,15 @@ def classic() -> Schema:
     ],
 )
 def test_what_a_project_lacks(event: str | None, instrument: str | None, fields: list[str], lacks: list[str]) -> None:
-    assert longitudinal().lacks(event, instrument, fields) == lacks
+    assert [lack.what for lack in longitudinal().lacks(event, instrument, fields)] == lacks
 
 
 def test_a_classic_project_has_no_events() -> None:
     schema = classic()
     assert schema.record == "study_instance_uid"
     assert schema.lacks(None, "series", ["series_num_files", "series_complete"]) == []
-    assert schema.lacks(None, None, ["series_num_files"]) == ["field series_num_files is of an instrument that repeats"]
+    (lack,) = schema.lacks(None, None, ["series_num_files"])
+    assert lack.what == "field series_num_files is of an instrument that repeats"
 
 
 def test_an_event_is_found_by_rule_or_by_label() -> None:
@@ -69,10 +72,41 @@ def test_an_event_is_found_by_rule_or_by_label() -> None:
     assert schema.event("Baseline", 1) == "baseline_arm_1"
     assert schema.event("event 1", 1) == "event_1_arm_1"
     assert schema.event("baseline_arm_1", 1) == "baseline_arm_1"
-    with pytest.raises(Unfit, match=r"^event year_1_arm_1 is not defined$"):
+    with pytest.raises(Unfit, match=r"^event year1_arm_1 is not defined$"):
         schema.event("Year-1", 1)
     with pytest.raises(Unfit):
         schema.event("Baseline", 2)
+    spaced = replace(schema, events={"year_1_arm_1": "First year", "deadline_to_return_arm_1": "Deadline to return x"})
+    assert spaced.event("Year-1", 1) == "year_1_arm_1"
+    assert spaced.event("deadline to return X", 1) == "deadline_to_return_arm_1"
+    with pytest.raises(Unfit):
+        spaced.event("Deadline to return forms", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "event"),
+    [
+        ("Måned 3", "event mned_3_arm_2 is not defined", NewEvent("Måned 3", 2)),
+        ("event_1_arm_1", "event event_1_arm_1 is not defined", NewEvent("Event 1", 1)),
+        (
+            "year_1_follow_up_a_arm_1",
+            "event year_1_follow_up_a_arm_1 is not defined",
+            NewEvent("Year 1 follow up a", 1),
+        ),
+        ("year_1_follow_up_after_arm_1", "event year_1_follow_up_after_arm_1 is not defined", None),
+        ("visit_arm_1b", "event visit_arm_1b is not defined", None),
+    ],
+)
+def test_which_event_would_mend_it(name: str, what: str, event: NewEvent | None) -> None:
+    """One that is known by a unique name only if REDCap would name it so."""
+    assert no_event(name, 2) == Lack(what, event)
+
+
+def test_what_is_lacking_in_part_is_not_mended_in_part() -> None:
+    event, field = no_event("Year 1", 1), Lack("field x is not defined")
+    assert Unfit(event).additions == [NewEvent("Year 1", 1)]
+    assert Unfit(event, field).additions == []
+    assert str(Unfit(event, field)) == "event year_1_arm_1 is not defined; field x is not defined"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +140,8 @@ def test_redcaps_words_are_told_without_values() -> None:
     words = '"1.2.3","study_description","kari hansen","The value is not valid for study_description"'
     assert told(words, [{"study_description": "x"}]) == "REDCap does not take it because of study_description"
     assert told("Something about Kari", [{"study_description": "x"}]) == "REDCap does not take it"
+    locked = '"1","a","Kari","This field is located on a form that is locked."'
+    assert told(locked, [{"a": "x"}]) == "its form is locked there"
 
 
 def test_portions_are_bounded_and_nothing_is_lost() -> None:

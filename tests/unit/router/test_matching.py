@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.registry.matching import (
+    UNREAD,
     Candidate,
     Claim,
     aet_claims,
@@ -71,6 +72,28 @@ def test_active_rules_in_their_order() -> None:
 
     claims = rule_claims(STUDY, [rule("c", 2), rule("b", 1), rule("a", 1), rule("off", 0, active=False)])
     assert [claim.reason for claim in claims] == ["rule a", "rule b", "rule c"]
+
+
+def test_a_rule_that_cannot_be_tried_lets_no_later_one_of_its_project_decide() -> None:
+    def rule(identity: str, project: str, **fields: Any) -> RoutingRule:
+        given = {"auto_id": False, "site": "", **fields}
+        return RoutingRule(id=identity, project=project, position=1, active=True, event=identity, **given)
+
+    unread = replace(STUDY, unread=frozenset({"ProtocolName"}))
+    of_protocol = {"attribute": "ProtocolName", "attribute_value": "p7"}
+    rules = [
+        rule("a", "ONE", patient_id="8DISC.*", **of_protocol),
+        rule("b", "ONE", patient_id="8DISC.*"),
+        rule("c", "TWO", patient_id="X.*", **of_protocol),
+        rule("d", "TWO", auto_id=True, calling_aet="CT1"),
+        rule("e", "SIX", auto_id=True, calling_aet="CT1", **of_protocol),
+    ]
+    first, second, third = first_per_project(rule_claims(unread, rules))
+    assert first == Claim("ONE", "8DISC001", "a", "rule a", refused=UNREAD)
+    assert second == Claim("SIX", "", "e", "rule e", auto=True, refused=UNREAD)
+    assert third == Claim("TWO", "", "d", "rule d", auto=True), "its PatientID says no, whatever else"
+    read = replace(STUDY, attributes={"ProtocolName": ("p8",)})
+    assert [claim.reason for claim in first_per_project(rule_claims(read, rules))] == ["rule b", "rule d"]
 
 
 def test_what_is_sent_to_a_projects_own_title_is_its_own() -> None:
@@ -146,7 +169,6 @@ def test_the_first_claim_of_a_project_counts() -> None:
     assert [claim.participant for claim in first_per_project(claims)] == ["1", "2"]
 
 
-UNFIT = "the participant does not fit the project's naming pattern"
 PROJECT = Project(name="PROJECT", participant_pattern="P[0-9]+", events=["e", "blood"], active=True, state="production")
 PROJECT.events_without_images = ["blood"]
 

@@ -58,7 +58,9 @@ def peer(*says: bytes) -> Iterator[int]:
                     for answer in says:
                         received = connection.recv(1 << 20)
                         connection.sendall(accept(received) if answer is ACCEPT else answer)
-                    connection.settimeout(0.2)
+                    # Closed with something unread, a connection takes back what was said on it.
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.settimeout(30)
                     with suppress(OSError):
                         while connection.recv(1 << 20):
                             pass
@@ -66,11 +68,11 @@ def peer(*says: bytes) -> Iterator[int]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield server.getsockname()[1]
-        thread.join(5)
+        thread.join(60)
 
 
 async def talk(port: int, part: Part) -> tuple[list[Answer], str | None]:
-    client = DicomClient(DicomDestination(host="127.0.0.1", port=port, called_aet="PEER", timeout=2))
+    client = DicomClient(DicomDestination(host="127.0.0.1", port=port, called_aet="PEER", timeout=20))
     answers: list[Answer] = []
     try:
         async for batch in client.send(part.outgoing()):

@@ -1,5 +1,7 @@
 """What is transcoded has the same pixels and UIDs; what cannot be decoded to the same pixels is not touched."""
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,16 @@ def test_pixels_and_uids_stay(name: str, syntax: str) -> None:
 def test_what_cannot_stay_the_same_is_refused(name: str) -> None:
     with pytest.raises(CannotTranscode):
         transcode(BUNDLED / name, ExplicitVRLittleEndian)
+
+
+def test_nothing_is_written_to_the_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's /tmp holds 64 MiB, and what is uncompressed may be larger."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    copied = Path(shutil.copy(BUNDLED / "MR_small_RLE.dcm", tmp_path))
+    with transcode(copied, ExplicitVRLittleEndian) as file:
+        file.seek(0)
+        assert dcmread(file).file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert list(tmp_path.iterdir()) == [copied]
 
 
 def test_a_broken_file_is_refused(tmp_path: Path) -> None:

@@ -99,6 +99,20 @@ async def test_a_header_that_was_cut_and_what_is_no_dicom() -> None:
     assert await values_at(b"", ["SeriesDescription"]) in ([{}], [{"SeriesDescription": []}])
 
 
+async def test_no_more_is_read_than_is_asked_for(tmp_path: Path) -> None:
+    """What an enhanced image says of thousands of frames would take longer than there is time for."""
+    groups = b"\x00\x52\x30\x92SQ\0\0\xff\xff\xff\xff"  # Per-Frame Functional Groups Sequence, which never ends
+    file = tmp_path / "enhanced.dcm"
+    file.write_bytes(
+        content() + groups + b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + b"\x18\x00\x14\x91SQ\0\0\xff\xff\xff\xff"
+    )
+    asked = ["SeriesDescription", '(0019,xx0A,"SIEMENS MR HEADER")', "(0040,0275)[0].(0040,0009)"]
+    for source in ([file], file.read_bytes()):
+        assert await values_at(source, asked) == [
+            dict(zip(asked, (["t1 ABCD"], ["IMAGE NUM 4"], ["STEP-1"]), strict=True))
+        ]
+
+
 async def test_what_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attributes, "SECONDS", 0.01)
     with pytest.raises(CannotRead, match="too long"):

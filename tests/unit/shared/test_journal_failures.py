@@ -11,6 +11,7 @@ from shared.dicom.filemeta import read_meta
 from shared.events import AssociationClosed
 from shared.journal import Association, Journal, Publisher
 from shared.journal.association import FACTS
+from shared.recovery import files
 from shared.store import Store
 from tests.components.receiver import ListBus
 
@@ -102,7 +103,23 @@ async def test_publishing_goes_on_while_nothing_can_be_recovered(
     monkeypatch.setattr(journal, "recover", fail)
     bus = ListBus()
     running = asyncio.create_task(Publisher(journal, bus, every=0.05).run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while association.facts.id not in closed(bus):
             await asyncio.sleep(0.02)
     running.cancel()
+
+
+def test_what_a_backup_has_of_a_journal_is_published_where_it_comes_back(journal: Journal, tmp_path: Path) -> None:
+    """What was owed when it was made was acknowledged, and nobody will send it again."""
+    owed = put(journal, 1)
+    back = tmp_path / "back"
+    for path in files.walk(journal.store.root):
+        copy = back / path.relative_to(journal.store.root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    bus = ListBus()
+    there = Journal(Store(back), "test")
+    assert there.recover() == 1
+    asyncio.run(Publisher(there, bus).flush())
+    assert closed(bus) == {owed.facts.id}
+    there.close()

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import FionaSettings, Settings
@@ -62,3 +63,35 @@ def test_older_master_keys_are_lines_of_a_variable_or_a_file(monkeypatch: pytest
     monkeypatch.setenv("FIONA_SECRET_KEY_OLD_FILE", str(tmp_path / "old"))
     assert told() == ["last but one", "the first"]
     assert "the first" not in repr(Settings())
+
+
+def test_with_an_authority_nothing_is_said_in_the_clear() -> None:
+    ca = Path("/run/ca.crt")
+    told = Settings(
+        bus_url=SecretStr("amqps://fiona:pass%2Fword@broker/%2Fhere?heartbeat=20&cafile=/elsewhere"),
+        bus_ca=ca,
+        database_url=SecretStr("postgresql+asyncpg://fiona:pass%2Fword@database/fiona?ssl=disable"),
+        database_ca=ca,
+    )
+    assert told.bus() == "amqps://fiona:pass%2Fword@broker/%2Fhere?heartbeat=20&cafile=%2Frun%2Fca.crt"
+    trusted = "ssl=verify-full&sslrootcert=%2Frun%2Fca.crt"
+    assert told.database() == f"postgresql+asyncpg://fiona:pass%2Fword@database/fiona?{trusted}"
+
+
+def test_an_authority_says_nothing_of_what_stays_in_the_process() -> None:
+    told = Settings(bus_ca=Path("/run/ca.crt"), database_ca=Path("/run/ca.crt"))
+    assert told.bus() == "embedded:"
+    assert told.database().startswith("sqlite")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"bus_ca": "/run/ca.crt", "bus_url": "amqp://:secret@b/"},
+        {"database_ca": "/run/ca.crt", "database_url": "sqlite+aiosqlite:///secret"},
+    ],
+)
+def test_an_authority_for_what_speaks_no_tls_stops_the_start(given: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match=r"must begin with (amqps|postgresql\+asyncpg)://") as refused:
+        Settings.model_validate(given)
+    assert "secret" not in str(refused.value)

@@ -3,7 +3,8 @@
 import pytest
 
 from shared.store import Store
-from shared.switches import Off, Switch, Switches
+from shared.switchable import Switch
+from shared.switches import Off, Switches
 
 
 @pytest.fixture
