@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 CODE := deidentification services shared cli tests benchmarks scripts
+# A gateway is a dozen processes: where modules may not be kept compiled, each of them compiles all anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run check quick test chaos bench audit locks format clean
@@ -43,9 +45,9 @@ test: build/.develop ## Every test, against the real components (installed when 
 	@scripts/install-components.sh
 	$(PYTHON) -m pytest -n 3 --dist loadfile tests
 
-chaos: build/.develop ## A bad day on real parts: SEED=… (a new one by default), MINUTES=… (5); a report and build/chaos.json
+chaos: build/.develop ## A bad day on real parts: SEED=… (a new one by default), MINUTES=… (5), BESIDE=… (a checkout of before); a report and build/chaos.json
 	@scripts/install-components.sh rabbitmq postgres orthanc iproute2
-	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(BESIDE),--beside $(BESIDE)) $(if $(LOSE),--lose $(LOSE))
 
 bench: build/.bench ## Speed beside the peers, as ratios: a table and build/bench.json
 	@scripts/install-components.sh rabbitmq postgres orthanc dcmtk gdcm

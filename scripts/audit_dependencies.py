@@ -21,6 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock")
 SECONDS = 300
+PASSED_OVER = "could not be audited"
 
 
 def locked(lock: Path) -> dict[str, str]:
@@ -85,9 +86,19 @@ def ask(lock: Path) -> int:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         done = subprocess.CompletedProcess(command, 2, "", "no answer in time")
-    print(done.stdout, end="")
+    return verdict(lock, done)
+
+
+def verdict(lock: Path, done: subprocess.CompletedProcess[str]) -> int:
+    """What pip-audit's answer is worth: of packages that it could not ask about it says that nothing is known, too."""
+    passed_over = done.stdout.count(PASSED_OVER)
+    print("".join(line for line in done.stdout.splitlines(keepends=True) if PASSED_OVER not in line), end="")
     if done.returncode and "vulnerabilit" not in (done.stdout + done.stderr):
         print(f"{lock}: not audited, nobody could be asked; see --advisories", file=sys.stderr)
+        return 2
+    if passed_over:
+        share = f"{passed_over} of {len(locked(lock))}"
+        print(f"{lock}: {share} not audited, PyPI did not know them; see --advisories", file=sys.stderr)
         return 2
     print(done.stderr, end="", file=sys.stderr)
     return done.returncode

