@@ -21,6 +21,21 @@ PUBLISHING, CONSUMING = "publishing", "consuming"
 """A connection for each: while an alarm (disk, memory) blocks whoever publishes, acks must still get through."""
 
 
+class Connection(aio_pika.Connection):
+    """One that could not be opened is closed at once.
+
+    The client's finalizer begins to close it whenever garbage is collected, on whichever thread and loop that is.
+    """
+
+    async def connect(self, timeout: float | None = None) -> None:
+        """Open, or leave nothing behind."""
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+
 class Connections:
     """One for each purpose, which all of a process share."""
 
@@ -43,7 +58,7 @@ class Connections:
             if connection is None or connection.is_closed:
                 if purpose == PUBLISHING:
                     self._publisher = None
-                connection = await aio_pika.connect(self.url, timeout=10, heartbeat=20)
+                connection = await aio_pika.connect(self.url, timeout=10, heartbeat=20, connection_class=Connection)
                 try:
                     await declare(connection, self.names, self.tiers)
                 except BaseException:

@@ -9,13 +9,16 @@ from pathlib import Path
 import aio_pika
 import pytest
 from structlog.testing import capture_logs
+from yarl import URL
 
 from shared.bus import Again, Bury, Bus, BusUnavailable, Delivery, Done, Fate, Message, RetryTiers
+from shared.bus.connections import Connection
 from shared.bus.embedded import EmbeddedBus
 from shared.bus.rabbitmq import RabbitBus
 from shared.database import Database
 from shared.events import AssociationClosed, SeriesArrived, TransferCompleted
 from shared.topology import queue, queues
+from tests.components.process import free_port
 from tests.components.rabbitmq import RabbitMQ
 
 CLOSED = queue("indexer", AssociationClosed)
@@ -321,6 +324,12 @@ async def test_a_consumer_that_notices_late_leaves_the_new_connection_alone(
         assert bus.connections.open == second
         assert not any(connection.is_closed for connection in second.values())
     await bus.close()
+
+
+async def test_a_connection_that_could_not_be_opened_leaves_nothing_to_the_garbage_collector() -> None:
+    with pytest.raises(OSError):
+        await (connection := Connection(URL(f"amqp://guest:guest@127.0.0.1:{free_port()}/"))).connect(timeout=10)
+    assert connection.is_closed
 
 
 async def test_what_waits_on_a_connection_that_is_closed_is_unavailable(rabbitmq_vhost: str) -> None:
