@@ -47,10 +47,11 @@ def address() -> str:
     return os.environ.get("FIONA_API", "").rstrip("/") or DEFAULT
 
 
-def _trusted() -> ssl.SSLContext | bool:
+def _trusted(base: str) -> ssl.SSLContext | bool:
     """Who may have signed the gateway's certificate: those in FIONA_API_CA, else the well-known authorities."""
     if not (path := os.environ.get("FIONA_API_CA")):
-        return True
+        # Without TLS nobody is asked, and to read the well-known ones takes longer than most commands.
+        return base.startswith("https:") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return ssl.create_default_context(cafile=path)
     except OSError as error:
@@ -74,7 +75,7 @@ class Client:
                 headers={"Authorization": f"Bearer {said}"} if said else {},
                 transport=transport,
                 timeout=60,
-                verify=_trusted(),
+                verify=_trusted(self.base),
                 trust_env=False,
                 follow_redirects=False,
             )

@@ -2,14 +2,36 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pynetdicom import _config
+from xdist.scheduler import LoadFileScheduling
 
 from shared.database import Database
 from shared.store import Store
 
 pytest_plugins = ["tests.components.fixtures"]
+
+SYSTEM = "tests/system/"
+
+
+class OneGatewayAtATime(LoadFileScheduling):  # type: ignore[misc]
+    """The files of tests/system are one after the other the work of one process: each fills a machine by itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SYSTEM if nodeid.startswith(SYSTEM) else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneGatewayAtATime | None:
+    """Who takes which tests."""
+    return OneGatewayAtATime(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SYSTEM))
 
 
 @pytest.fixture(autouse=True, scope="session")

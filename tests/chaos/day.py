@@ -13,6 +13,7 @@ from tests.chaos.acts import BAD, Act, perform, plan
 from tests.chaos.load import Load
 from tests.chaos.loss import Loss
 from tests.chaos.world import World
+from tests.components import plain
 from tests.components.process import LOOPBACK, ComponentError, wait_until
 from tests.integration.redcap_setting import PROJECT
 
@@ -105,7 +106,7 @@ class Day:
 def _handled(world: World) -> int:
     """Messages that the process of an earlier version has handled since it was last started."""
     with suppress(httpx.HTTPError):
-        page = httpx.get(f"http://{LOOPBACK}:{world.beside.health_port}/metrics", timeout=60).text
+        page = plain.get(f"http://{LOOPBACK}:{world.beside.health_port}/metrics", timeout=60).text
         lines = [line for line in page.splitlines() if line.startswith("fiona_service_handled_total")]
         return int(sum(float(line.rpartition(" ")[2]) for line in lines))
     return 0

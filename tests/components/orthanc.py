@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import httpx
 
+from tests.components import plain
 from tests.components.process import LOOPBACK, free_port
 from tests.components.programs import absent, find
 from tests.components.server import Server
@@ -108,7 +109,7 @@ class Orthanc(Server):
 
     def api(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """One REST request; `path` from the root, `/dicom-web/…` included."""
-        return httpx.request(method, self.http_url + path, json=body, timeout=120, trust_env=False, **options)
+        return plain.request(method, self.http_url + path, json=body, timeout=120, **options)
 
     def count(self) -> int:
         """Instances held."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import httpx
 
+from tests.components import plain
 from tests.components.process import LOOPBACK, Process, accepts, free_port
 from tests.components.programs import absent
 from tests.components.server import Server
@@ -130,9 +131,7 @@ class RabbitMQ(Server):
 
     def api(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """One request to the management API."""
-        return httpx.request(
-            method, self.http_url + path, json=body, auth=("guest", "guest"), timeout=120, trust_env=False
-        )
+        return plain.request(method, self.http_url + path, json=body, auth=("guest", "guest"), timeout=120)
 
     def fresh_vhost(self) -> str:
         """The AMQP URL of a new, empty virtual host, which stays until dropped."""

@@ -344,13 +344,15 @@ def test_an_orderly_abort_between_fragments(receiver: LocalReceiver) -> None:
 
 
 def test_senders_that_fall_silent_are_cut_off(receiver: LocalReceiver) -> None:
-    """Between two messages, in a PDU's head, in a command, in a dataset."""
-    peers = [RawPeer.associated(receiver.port) for _ in range(4)]
-    for peer, before in zip(peers, (0, 3, 40, 5000), strict=True):
-        peer.send(b"".join(store(CT, UID, DATASET))[:before])
-    for peer in peers:
-        with peer:
-            assert peer.ends()
+    """Between two messages, in a PDU's head, in a command, in a dataset; each with the whole of the time-out."""
+
+    def fall_silent_after(octets: int) -> bool:
+        with RawPeer.associated(receiver.port) as peer:
+            peer.send(b"".join(store(CT, UID, DATASET))[:octets])
+            return peer.ends()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(fall_silent_after, (0, 3, 40, 5000)))
     assert nothing_left(receiver)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import yaml
 
+from tests.components import plain
 from tests.components.containers import ROOT, run
 from tests.components.process import LOOPBACK, ComponentError, free_port, wait_until
 from tests.system.road import Road
@@ -60,7 +61,7 @@ class Compose:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.api}/livez", timeout=5).status_code == 200
+            return plain.get(f"{self.api}/livez", timeout=5).status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -15,6 +15,7 @@ import httpx
 import yaml
 
 from scripts.validate_manifests import manifests
+from tests.components import plain
 from tests.components.containers import BASES, ROOT, run
 from tests.components.process import LOOPBACK, free_port, wait_until
 from tests.system.compose import Compose
@@ -125,7 +126,7 @@ class Node:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.api}/livez", timeout=5).status_code == 200
+            return plain.get(f"{self.api}/livez", timeout=5).status_code == 200
         except httpx.HTTPError:
             return False
 

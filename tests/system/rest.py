@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from tests.components import plain
+
 OVER = ("completed", "quarantined", "failed", "cancelled", "withdrawn")
 """The states of a transfer of which nothing more comes."""
 
@@ -16,7 +18,7 @@ def call(
     method: str,
     path: str,
     *,
-    verify: ssl.SSLContext | bool = True,
+    verify: ssl.SSLContext = plain.NOBODY,
     wait: float = 120,
     **more: Any,
 ) -> Any:
