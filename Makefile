@@ -43,7 +43,7 @@ quick: build/.develop ## The quick ones of the unit and contract tests
 
 test: build/.develop ## Every test, against the real components (installed when root)
 	@scripts/install-components.sh
-	$(PYTHON) -m pytest -n 3 --dist loadfile tests
+	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests
 
 chaos: build/.develop ## A bad day on real parts: SEED=… (a new one by default), MINUTES=… (5), BESIDE=… (a checkout of before); a report and build/chaos.json
 	@scripts/install-components.sh rabbitmq postgres orthanc iproute2
