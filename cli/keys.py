@@ -50,7 +50,8 @@ def rotate(
     else:
         out().print(f"{done.seen} values, {done.renewed} sealed anew")
         if not left and not unreadable:
-            out().print(f"looked at again: all {look.seen} are sealed with the key of today; older ones may go")
+            out().print(f"looked at again: all {look.seen} are sealed with the key of today")
+            out().print("as soon as every process runs with it, older ones may go")
     if unreadable:
         raise Failure(f"{unreadable} values fit none of the keys")
     if left and not dry_run:

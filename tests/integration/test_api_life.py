@@ -160,6 +160,7 @@ async def test_production_archive_and_a_longer_approval(api: Api) -> None:
     assert kind(await api.post("/rules", {"project": NAME, "patient_id": "X"})) == "project-closed"
     assert kind(await api.patch(f"/rules/{rule}", {"position": 3})) == "project-closed"
 
+    assert kind(await api.post(f"/projects/{NAME}/produce", if_match="*")) == "project-closed"
     over = {"ends_on": str(today())}
     assert kind(await api.post(f"/projects/{NAME}/extend", over, if_match="*")) == "invalid-request"
     longer = {"ends_on": "2050-01-01", "approval": "2026/1234-2"}
@@ -169,6 +170,22 @@ async def test_production_archive_and_a_longer_approval(api: Api) -> None:
     assert [event.after for event in moved] == ["development", "production", "archived", "production"]
     steps = (await api.get(f"/projects/{NAME}/steps")).json()["items"]
     assert [step["kind"] for step in steps][:3] == ["production", "extended", "archived"]
+
+
+async def test_what_was_anonymised_or_deleted_does_not_come_back(api: Api) -> None:
+    await in_project(api)
+    passphrase = {"passphrase": "seven words that nobody else would put together"}
+    assert (await api.post(f"/projects/{NAME}/key", passphrase)).status_code == 200
+    longer = {"ends_on": "2050-01-01"}
+    for state, provision in (("archived", "keep"), ("deleted", "delete")):
+        async with api.context.database.session() as session:
+            project = await session.get_one(Project, NAME)
+            project.state, project.end_provision = state, provision
+            if state == "deleted":
+                project.encrypted_key = api.context.vault.encrypt(b"")
+        assert kind(await api.post(f"/projects/{NAME}/extend", longer, if_match="*")) == "project-closed"
+        assert kind(await api.post(f"/projects/{NAME}/produce", if_match="*")) == "project-closed"
+    assert kind(await api.post(f"/projects/{NAME}/key", passphrase)) == "project-closed"
 
 
 async def test_exports_are_downloaded_and_confirmed(api: Api) -> None:

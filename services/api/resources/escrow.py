@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 
 from services.api.answers import Shape, example
 from services.api.needs import Ctx, ProjectName
-from services.api.problems import documented
+from services.api.problems import Problem, documented
 from services.api.projects import get_project
 from shared.escrow import LEAST, seal
 from shared.log import logger
@@ -46,13 +46,14 @@ class SealedKey(Shape):
 @router.post(
     "/projects/{name}/key",
     summary="A project's key, sealed with a passphrase",
-    responses=documented("unknown-project", "invalid-request"),
+    responses=documented("unknown-project", "project-closed", "invalid-request"),
 )
 async def export_key(context: Ctx, name: ProjectName, wish: Passphrase) -> SealedKey:
     """With it, and the passphrase, the project's pseudonyms can be made without this gateway."""
     async with context.database.reading() as session:
         project = await get_project(session, name)
-    key = context.vault.decrypt_bytes(project.encrypted_key)
+    if not (key := context.vault.decrypt_bytes(project.encrypted_key)):
+        raise Problem("project-closed", "the project is deleted, and its key with it")
     sealed = await asyncio.to_thread(seal, name, key, wish.passphrase.get_secret_value())
     log.info("project key sealed for escrow", project=name)
     return SealedKey(**json.loads(sealed))

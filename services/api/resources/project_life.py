@@ -79,6 +79,8 @@ async def produce(context: Ctx, who: Who, name: ProjectName, edit: Edit) -> Proj
     """When its first studies were looked at."""
     async with context.database.session() as session:
         project = await edited_project(session, name, edit)
+        if project.state == "archived":
+            raise Problem("project-closed", "the project is archived: a longer approval brings it back")
         await _move(session, project, "production", ADMINISTRATOR, by=who.name)
         item = project_item(project)
     context.relay.wake()
@@ -105,6 +107,8 @@ async def extend(context: Ctx, who: Who, name: ProjectName, wish: Extension, edi
             raise invalid(FieldError(loc=["body", "ends_on"], msg="is over, or before the start", type="order"))
         if project.state != "archived" and project.state not in OPEN:
             raise Problem("project-closed", f"the project is {project.state}")
+        if project.end_provision == "keep":
+            raise Problem("project-closed", "it is kept as it was anonymised, and takes no studies")
         if await _ends(session, name):
             raise Problem("project-closed", "its last export is confirmed: its data are about to go")
         detail = f"from {project.ends_on} to {wish.ends_on}"
