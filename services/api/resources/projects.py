@@ -224,7 +224,7 @@ async def show_project(context: Ctx, who: Who, name: ProjectName, shown: Shown) 
         project = await get_project(session, name)
         enrolled = Participant.project == name, *([Participant.site.in_(sorted(bound))] if bound else [])
         participants = await session.scalar(select(func.count()).where(*enrolled))
-        studies = await session.scalar(select(func.count(Assignment.study_instance_uid.distinct())).where(*mine))
+        studies = await session.scalar(select(func.count()).select_from(Assignment).where(*mine))
         states = await session.execute(
             select(Transfer.state, func.count())
             .where(Transfer.project == name, *theirs(Transfer.participant))
