@@ -15,6 +15,7 @@ from services.redcap.mapping import Mapping as Names
 from services.redcap.owed import KINDS, owe, unpark
 from services.redcap.tokens import INCOMING
 from services.redcap.writing.gathering import Gatherer
+from services.redcap.writing.imaging import SENT
 from services.redcap.writing.instances import found_there, ours
 from services.redcap.writing.lines import written
 from shared.database import Database
@@ -29,8 +30,6 @@ Debt = tuple[str, str]
 
 DEFINITION = "definition"
 """The kind of a difference that is no record's."""
-
-SENT = ("completed", "quarantined")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from services.redcap import handlers
 from services.redcap.client import Away, Pace, Redcap, open_http
 from services.redcap.mapping import Incoming, Mapping, OneProject
+from services.redcap.owed import owe, unpark
 from services.redcap.rounds import Rounds
 from services.redcap.settings import RedcapSettings
 from services.redcap.targets import Targets
@@ -251,11 +252,12 @@ async def test_the_end_of_a_transfer_waits_until_the_router_knows_it(
         await session.execute(update(Transfer).values(state="verifying"))
     await happened(filled, tmp_path)
     await all_paid(rounds)
-    assert [each.kind for each in await owed(filled)] == ["transfer"]
+    assert [each.kind for each in await owed(filled)] == ["imaging", "transfer"]
     async with filled.session() as session:
         await session.execute(update(Transfer).values(state="failed", error="refused by research"))
         await session.execute(update(RedcapOwed).values(due_at=now()))
     await all_paid(rounds)
+    assert (await owed(filled), server.projects[PROJECT_TOKEN].data) == ([], {})
     row = server.projects[INCOMING_TOKEN].data[STUDY, "", "transfers", 1]
     assert (row["transfers_complete"], row["transfer_error___2"]) == ("1", "1")
 
@@ -281,6 +283,72 @@ async def test_what_was_sent_is_kept_for_when_its_files_are_gone(
 
 
 @ON_ONE
+@pytest.mark.parametrize("state", ["cancelled", "withdrawn"])
+async def test_what_was_stopped_while_redcap_was_away_is_no_image(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path, state: str
+) -> None:
+    await happened(filled, tmp_path)
+    server.mode = "away"
+    await rounds.round()
+    async with filled.session() as session:
+        await session.execute(update(Transfer).values(state=state))
+    server.mode = "ok"
+    await again_at_once(filled)
+    await all_paid(rounds)
+    assert (await owed(filled), server.projects[PROJECT_TOKEN].data) == ([], {})
+    assert server.projects[INCOMING_TOKEN].data[STUDY, "", "transfers", 1]["transfers_complete"] == "1"
+
+
+async def test_what_was_corrected_while_it_waited_stands_where_it_belongs_and_nowhere_else(
+    filled: Database, rounds: Rounds, server: RedcapServer, store: Store, tmp_path: Path
+) -> None:
+    project, right = server.projects[PROJECT_TOKEN], "ABCD-0018"
+    imaging = project.forms[1]
+    project.forms[1] = Form("imaging", [text("img_study_instance_uid")])
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    assert [(each.kind, each.due_at) for each in await owed(filled)] == [("imaging", None)]
+    await add_transfer(filled, store, "t2", SERIES)
+    tokens = Tokens(RedcapSettings(url=server.url, incoming_token=INCOMING_TOKEN, tokens=tmp_path / "tokens"))
+    async with filled.session() as session:
+        session.add(Participant(project=PROJECT, name=right))
+        await session.execute(update(Transfer).where(Transfer.id == "t1").values(state="withdrawn"))
+        await session.execute(update(Transfer).where(Transfer.id == "t2").values(participant=right))
+        await handlers.completed(done("t2"), session, tokens)
+        await unpark(session, PROJECT)
+    project.forms[1] = imaging
+    await again_at_once(filled)
+    await all_paid(rounds)
+    assert await owed(filled) == []
+    assert {place[0] for place in project.data} == {right}
+
+
+@ON_ONE
+async def test_who_is_not_in_the_project_any_more_is_not_named(
+    filled: Database, rounds: Rounds, server: RedcapServer
+) -> None:
+    async with filled.session() as session:
+        await session.execute(update(Participant).values(withdrawn_at=now()))
+        await owe(session, PROJECT, "participant", [PARTICIPANT, "nobody"])
+    await all_paid(rounds)
+    assert (await owed(filled), server.projects[PROJECT_TOKEN].data) == ([], {})
+
+
+@ON_ONE
+async def test_of_a_withdrawn_consent_incoming_hears_nothing_that_it_has_not_heard_before(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    await happened(filled, tmp_path)
+    async with filled.session() as session:
+        await session.execute(update(Participant).values(withdrawn_at=now()))
+        await session.execute(update(Transfer).values(state="withdrawn"))
+    await all_paid(rounds)
+    assert await owed(filled) == []
+    places = sorted(place[2:] for place in server.projects[INCOMING_TOKEN].data)
+    assert places == [("", 0), ("series", 1), ("series", 2)]
+
+
+@ON_ONE
 async def test_what_was_withdrawn_has_ended_and_is_forgotten(
     filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
 ) -> None:
@@ -299,6 +367,7 @@ async def test_what_was_withdrawn_has_ended_and_is_forgotten(
         for subject, what in ((PARTICIPANT, "no such record there"), ("other", theirs), ("other", "not of them")):
             session.add(RedcapDifference(project=PROJECT, kind="x", subject=subject, side="redcap", what=what))
         await session.execute(update(Transfer).values(state="withdrawn"))
+        await session.execute(update(Participant).values(withdrawn_at=now()))
         await handlers.withdrawn(answered, session, tokens)
         await session.flush()
         [said] = await handlers.remove(removal, session)

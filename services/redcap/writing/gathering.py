@@ -16,7 +16,7 @@ from services.redcap.writing.lines import Line
 from shared.crypto import Vault
 from shared.log import logger
 from shared.store import Store
-from shared.tables import RedcapOwed, Transfer
+from shared.tables import Participant, RedcapOwed, Transfer
 
 log = logger("redcap")
 
@@ -67,11 +67,11 @@ class Gatherer:
             case "series":
                 line = await incoming.series_line(session, names.incoming, owed.subject)
             case "participant":
-                if await imaging.withdrawn(session, owed.project, owed.subject):
+                person = await session.get(Participant, (owed.project, owed.subject))
+                if person is None or person.withdrawn_at is not None:
                     return []
                 event = imaging.first_event(names.project, schema)
-                site = await imaging.site_of(session, owed.project, owed.subject)
-                line = imaging.participant_line(names.project, schema, owed.subject, event, site)
+                line = imaging.participant_line(names.project, schema, person.name, event, person.site)
             case _:
                 return await self._of_transfer(session, schema, owed)
         return [line] if line is not None else []
@@ -102,10 +102,13 @@ class Gatherer:
         transfer = await session.get(Transfer, owed.subject)
         if transfer is None:
             return []
+        if transfer.state in incoming.UNDER_WAY and (owed.final or owed.kind == "imaging"):
+            raise NotYet
+        withdrawn = await imaging.withdrawn(session, transfer.project, transfer.participant)
         if owed.kind == "imaging":
-            if await imaging.withdrawn(session, transfer.project, transfer.participant):
+            if withdrawn or transfer.state not in imaging.SENT:
                 return []
             return await imaging.imaging_lines(session, self.store, self.mapping.project, schema, transfer)
-        if owed.final and transfer.state in incoming.UNDER_WAY:
-            raise NotYet
+        if withdrawn and not await incoming.told(session, transfer):
+            return []
         return [await incoming.transfer_line(session, self.store, self.zone, self.mapping.incoming, transfer)]

@@ -12,6 +12,9 @@ from services.redcap.writing.results import result_of
 from shared.store import Store
 from shared.tables import Participant, Transfer
 
+SENT = ("completed", "quarantined")
+"""States of a transfer whose images stand there: not of one that has failed, was stopped, or is being taken back."""
+
 
 async def withdrawn(session: AsyncSession, project: str, participant: str) -> bool:
     """Whether somebody's consent was withdrawn: of them REDCap is told nothing any more."""

@@ -6,16 +6,17 @@ from datetime import tzinfo
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.mapping import Errors, Incoming
+from services.redcap.tokens import INCOMING
 from services.redcap.values import Clock, Day
 from services.redcap.writing.lines import Line, named
 from services.redcap.writing.results import result_of
 from shared.crypto import Vault
 from shared.store import Store
-from shared.tables import QuarantinedInstance, Series, Study, StudyIdentity, Transfer, TransferPart
+from shared.tables import QuarantinedInstance, RedcapInstance, Series, Study, StudyIdentity, Transfer, TransferPart
 
 UNDER_WAY = ("requested", "anonymizing", "sending", "verifying")
 UNFINISHED, UNVERIFIED, COMPLETE = "0", "1", "2"
@@ -105,6 +106,12 @@ async def transfer_line(session: AsyncSession, store: Store, zone: tzinfo, names
     known_by = (fields.project, fields.participant, fields.event, fields.requested)
     keys = (fields.id,) if fields.id is not None else tuple(name for name in known_by if name is not None)
     return Line(transfer.study_instance_uid, names.event, values, names.transfers_instrument, transfer.id, keys)
+
+
+async def told(session: AsyncSession, transfer: Transfer) -> bool:
+    """Whether Incoming has heard of it before."""
+    mine = RedcapInstance.project == INCOMING, RedcapInstance.subject == transfer.id
+    return bool(await session.scalar(select(exists().where(*mine))))
 
 
 def completeness(state: str) -> str:
