@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, or_, select, update
 from shared import lease
 from shared.database import Database, DatabaseUnavailable, insert_new
 from shared.moments import come_after_tries
-from shared.tables import RedcapTarget
+from shared.tables import Project, RedcapTarget
 from shared.tables.base import new_id, now
 
 DELAYS = (10.0, 60.0, 600.0, 3600.0)
@@ -32,10 +32,12 @@ class Targets:
         self._holder = new_id()
 
     async def settle(self, names: Collection[str]) -> None:
-        """Note which there are."""
+        """Note which there are; the token of a project that is deleted here is of no use any more."""
         async with self._database.reading() as session:
+            deleted = await session.scalars(select(Project.name).where(Project.state == "deleted"))
+            names = set(names) - set(deleted)
             configured = await session.scalars(select(RedcapTarget.project).where(RedcapTarget.configured.is_(True)))
-            if set(configured) == set(names):
+            if set(configured) == names:
                 return
         async with self._database.session() as session:
             await insert_new(session, RedcapTarget, [{"project": name} for name in names])

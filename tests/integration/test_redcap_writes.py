@@ -39,6 +39,9 @@ from shared.tables import (
     Transfer,
     Withdrawal,
 )
+from shared.tables import (
+    Project as ProjectRow,
+)
 from shared.tables.base import now
 from tests.components.redcap import Form, RedcapServer, text
 from tests.integration.redcap_road import again_at_once, all_paid, done, happened, owed, target
@@ -332,6 +335,16 @@ async def test_who_is_not_in_the_project_any_more_is_not_named(
         await owe(session, PROJECT, "participant", [PARTICIPANT, "nobody"])
     await all_paid(rounds)
     assert (await owed(filled), server.projects[PROJECT_TOKEN].data) == ([], {})
+
+
+@ON_ONE
+async def test_the_token_of_a_deleted_project_is_left_alone(filled: Database, rounds: Rounds) -> None:
+    """Nobody's name is to come back from there: a comparison would list all of them as strangers."""
+    async with filled.session() as session:
+        await session.execute(update(ProjectRow).where(ProjectRow.name == PROJECT).values(state="deleted"))
+    await rounds.round()
+    async with filled.reading() as session:
+        assert list(await session.scalars(select(RedcapTarget.project))) == [INCOMING]
 
 
 @ON_ONE
