@@ -178,33 +178,154 @@ async def test_rules_are_made_followed_and_left_alone(api: Api, server: RedcapSe
     assert await read(api, server) == [("rule", "1", "redcap", "was taken over and is not here any more"), *refused]
 
 
+class Dies(Exception):
+    """What the service may do at any moment."""
+
+
+def dies_before(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """The next request of a kind to the gateway is not made any more."""
+
+    async def dead(*_: Any) -> Any:
+        monkeypatch.undo()
+        raise Dies
+
+    monkeypatch.setattr(Gateway, what, dead)
+
+
+def entry(server: RedcapServer, record: str, accession: str, subject: str, event: str = "baseline") -> None:
+    """A row of the coupling list."""
+    say(server, COUPLING, record, cl_projectname="ABCD-study", cl_accessionnumber=accession, cl_subjectid=subject,
+        cl_eventname=event)  # fmt: skip
+
+
+async def coupled(api: Api) -> dict[str, str]:
+    """The participants who are coupled here, and by which entry."""
+    items = (await api.get("/projects/ABCD-study/coupling")).json()["items"]
+    return {item["participant"]: item["id"] for item in items}
+
+
+@ON_ONE
+@pytest.mark.parametrize("step", ["make", "change"])
+async def test_a_project_that_is_closed_there_does_not_stay_open_here_whatever_is_killed(
+    api: Api, server: RedcapServer, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    assert await read(api, server) == []
+    say(server, PROJECTS, "3", project_name="CLOSED", project_active="0")
+    dies_before(monkeypatch, step)
+    with pytest.raises(Dies):
+        await read(api, server)
+    assert await read(api, server) == []
+    assert (await project(api, "CLOSED"))["active"] is False
+    await changed(api, "/projects/CLOSED", {"active": True})
+    assert await read(api, server) == [("project", "CLOSED", "both", "active was decided otherwise here")]
+
+
+@ON_ONE
+async def test_a_person_who_is_quicker_is_not_overruled(
+    api: Api, server: RedcapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await read(api, server) == []
+    listed = Gateway.items
+
+    async def decided_meanwhile(self: Gateway, path: str, **query: str) -> list[dict[str, Any]]:
+        found = await listed(self, path, **query)
+        if path == "/projects":
+            await changed(api, "/projects/ABCD-study", {"description": "What we call it"})
+        return found
+
+    monkeypatch.setattr(Gateway, "items", decided_meanwhile)
+    say(server, PROJECTS, "1", project_text="Phase 2")
+    assert await read(api, server) == [("project", "ABCD-study", "redcap", "not taken: was just changed here")]
+    monkeypatch.undo()
+    assert await read(api, server) == [("project", "ABCD-study", "both", "description was decided otherwise here")]
+    assert (await project(api))["description"] == "What we call it"
+
+
+async def test_an_entry_that_is_changed_there_and_refused_is_said_until_it_is_right(
+    api: Api, server: RedcapServer
+) -> None:
+    entry(server, "1", "A-1001", "ABCD-0001")
+    assert await read(api, server) == []
+    entry(server, "1", "A-1001", "Kari Hansen")
+    for _ in range(2):
+        assert [each[:3] for each in await read(api, server)] == [("coupling", "1", "redcap")]
+        assert await coupled(api) == {}, "it is not whose it was"
+    entry(server, "1", "A-1001", "ABCD-0002")
+    assert await read(api, server) == []
+    assert list(await coupled(api)) == ["ABCD-0002"]
+
+
+@pytest.mark.parametrize("step", ["remove", "make"])
+async def test_an_entry_that_is_changed_there_is_changed_here_whatever_is_killed(
+    api: Api, server: RedcapServer, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    entry(server, "1", "A-1001", "ABCD-0001")
+    assert await read(api, server) == []
+    entry(server, "1", "A-1001", "ABCD-0002")
+    dies_before(monkeypatch, step)
+    with pytest.raises(Dies):
+        await read(api, server)
+    assert await read(api, server) == []
+    assert list(await coupled(api)) == ["ABCD-0002"]
+    await api.delete(f"/projects/ABCD-study/coupling/{(await coupled(api))['ABCD-0002']}")
+    assert await read(api, server) == []
+    assert await coupled(api) == {}, "what somebody has removed here does not come back"
+
+
+@ON_ONE
+async def test_what_a_person_has_coupled_instead_is_the_persons(
+    api: Api, server: RedcapServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry(server, "1", "A-1001", "ABCD-0001")
+    assert await read(api, server) == []
+    entry(server, "1", "A-1001", "Kari Hansen")
+    await read(api, server)
+    theirs = {"accession_number": "A-1001", "participant": "ABCD-0005", "event": "baseline"}
+    await api.post("/projects/ABCD-study/coupling", {"entries": [theirs]})
+    entry(server, "1", "A-1001", "ABCD-0002")
+    assert await read(api, server) == [("coupling", "1", "both", "the study was coupled otherwise here")]
+    assert list(await coupled(api)) == ["ABCD-0005"]
+
+
+@ON_ONE
+async def test_what_is_changed_or_removed_there_afterwards_is_said_each_time(api: Api, server: RedcapServer) -> None:
+    entry(server, "1", "A-1001", "ABCD-0001")
+    entry(server, "2", "A-1002", "ABCD-0002")
+    assert await read(api, server) == []
+    here = await coupled(api)
+    await api.delete(f"/projects/ABCD-study/coupling/{here['ABCD-0001']}")
+    entry(server, "1", "A-1001", "ABCD-0003")
+    entry(server, "2", "A-1020", "ABCD-0002")
+    differs = [
+        ("coupling", "1", "redcap", "was changed there after it had ended here"),
+        ("coupling", here["ABCD-0002"], "gateway", "was taken over and is not there any more"),
+    ]
+    assert await read(api, server) == differs
+    assert await read(api, server) == differs
+    await api.delete(f"/projects/ABCD-study/coupling/{here['ABCD-0002']}")
+    entry(server, "1", "A-1001", "ABCD-0001")
+    assert await read(api, server) == []
+
+
 async def test_coupling_entries_come_once(api: Api, server: RedcapServer, database: Database) -> None:
-    def entry(record: str, accession: str, subject: str, event: str = "baseline") -> None:
-        say(server, COUPLING, record, cl_projectname="ABCD-study", cl_accessionnumber=accession, cl_subjectid=subject,
-            cl_eventname=event)  # fmt: skip
-
-    async def here() -> dict[str, str]:
-        items = (await api.get("/projects/ABCD-study/coupling")).json()["items"]
-        return {item["participant"]: item["id"] for item in items}
-
-    entry("1", "A-1001", "ABCD-0001")
-    entry("2", "A-1002", "Kari Hansen")
-    entry("3", "A-1003", "ABCD-0003")
+    entry(server, "1", "A-1001", "ABCD-0001")
+    entry(server, "2", "A-1002", "Kari Hansen")
+    entry(server, "3", "A-1003", "ABCD-0003")
     say(server, COUPLING, "4", cl_projectname="ABCD-study", cl_studyinstanceuid="1.2.3", cl_subjectid="ABCD-0004")
     found = await read(api, server)
     assert [each[:3] for each in found] == [("coupling", "2", "redcap"), ("coupling", "4", "redcap")]
     assert not any("Kari" in each[3] or "A-1002" in each[3] for each in found)
-    assert sorted(await here()) == ["ABCD-0001", "ABCD-0003"]
-    entry("1", "A-1001", "ABCD-0009")
-    entry("2", "A-1002", "ABCD-0002")
+    assert sorted(await coupled(api)) == ["ABCD-0001", "ABCD-0003"]
+    entry(server, "1", "A-1001", "ABCD-0009")
+    entry(server, "2", "A-1002", "ABCD-0002")
     say(server, COUPLING, "4", cl_eventname="year1")
     assert await read(api, server) == []
-    assert sorted(await here()) == ["ABCD-0002", "ABCD-0003", "ABCD-0004", "ABCD-0009"]
-    assert (await api.delete(f"/projects/ABCD-study/coupling/{(await here())['ABCD-0003']}")).status_code == 204
+    assert sorted(await coupled(api)) == ["ABCD-0002", "ABCD-0003", "ABCD-0004", "ABCD-0009"]
+    assert (await api.delete(f"/projects/ABCD-study/coupling/{(await coupled(api))['ABCD-0003']}")).status_code == 204
     async with database.session() as session:
         mine = CouplingEntry.participant == "ABCD-0004"
         await session.execute(update(CouplingEntry).where(mine).values(expires_at=now()))
         mine = CouplingEntry.participant == "ABCD-0002"
         await session.execute(update(CouplingEntry).where(mine).values(participant="ABCD-0022"))
     assert await read(api, server) == [("coupling", "2", "both", "the study was coupled otherwise here")]
-    assert sorted(await here()) == ["ABCD-0009", "ABCD-0022"]
+    assert sorted(await coupled(api)) == ["ABCD-0009", "ABCD-0022"]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
-from services.redcap.client import Away
+from services.redcap.client import Away, Item
 from services.redcap.settings import RedcapSettings
 
 PAGE = 1000
@@ -42,9 +42,12 @@ class Gateway:
         made: dict[str, Any] = (await self._send("POST", path, json=body)).json()
         return made
 
-    async def change(self, path: str, body: Mapping[str, Any]) -> None:
-        """PATCH of what it is now: somebody who is quicker wins."""
-        tag = (await self._send("GET", path)).headers.get("etag", "")
+    async def change(self, path: str, body: Mapping[str, Any], was: Item) -> None:
+        """PATCH of what it `was` when it was decided: somebody who is quicker wins."""
+        answer = await self._send("GET", path)
+        if any(answer.json().get(name) != was.get(name) for name in body):
+            raise NotTaken(412, "was just changed here")
+        tag = answer.headers.get("etag", "")
         await self._send("PATCH", path, json=body, headers={"If-Match": tag} if tag else {})
 
     async def remove(self, path: str) -> None:

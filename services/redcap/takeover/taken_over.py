@@ -2,21 +2,22 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.client import Item
 from services.redcap.comparing import BOTH, GATEWAY, REDCAP, Difference
-from services.redcap.mapping import Mapping
+from services.redcap.mapping import Mapping as Names
 from services.redcap.takeover.gateway import Gateway, NotTaken, segment
 from services.redcap.takeover.taking import digests, merged
 from services.redcap.takeover.wishes import Wish
 from shared.crypto import Vault
 from shared.database import Database
+from shared.registry.coupling import portions
 from shared.tables import CouplingEntry, RedcapTaken
 from shared.tables.base import now
 
@@ -38,7 +39,7 @@ class Entry(NamedTuple):
 class Takeover:
     """One reading of REDCap's tables; `found` is what could not be agreed on."""
 
-    def __init__(self, database: Database, vault: Vault, gateway: Gateway, mapping: Mapping) -> None:
+    def __init__(self, database: Database, vault: Vault, gateway: Gateway, mapping: Names) -> None:
         self._database = database
         self._vault = vault
         self._gateway = gateway
@@ -54,7 +55,8 @@ class Takeover:
             try:
                 if wish.project in here:
                     path = f"/projects/{segment(wish.project)}"
-                    await self._follow("project", wish, wish.project, here[wish.project], before, path)
+                    fields = before.fields if before is not None else {}
+                    await self._follow("project", wish, wish.project, here[wish.project], fields, path)
                 elif before is not None:
                     self._differ("project", wish.project, REDCAP, "was taken over and is not here any more")
                 else:
@@ -79,7 +81,7 @@ class Takeover:
                     same = [key for key, item in here.items() if key not in known and _same(wish, item)]
                     identity = same[0] if same else await self._new_rule(wish)
                     known.add(identity)
-                    await self._note("rule", wish.record, identity, wish.values)
+                    await self._note("rule", wish.record, identity, self._digests(wish.values))
             except NotTaken as error:
                 self._differ("rule", wish.record, REDCAP, f"not taken: {error}")
         for record in sorted(taken.keys() - {wish.record for wish in wishes}):
@@ -93,34 +95,37 @@ class Takeover:
         fresh: dict[str, list[Wish]] = defaultdict(list)
         for key, wish in there.items():
             here, before = in_force.get(self._study(wish)), taken.get(key)
-            if here is None and before is None:
-                fresh[wish.project].append(wish)
-            elif here is not None:
+            if here is not None:
                 await self._known_entry(wish, here, before)
+            elif before is None or not before.fields:
+                fresh[wish.project].append(wish)
+            elif before.fields != self._digests(_whose(wish)):
+                self._differ("coupling", wish.record, REDCAP, "was changed there after it had ended here")
         for project, some in sorted(fresh.items()):
             for start in range(0, len(some), AT_ONCE):
                 await self._add(project, some[start : start + AT_ONCE])
+        references = {row.reference for key, row in taken.items() if key not in there}
+        for identity in sorted(await self._still_in_force(references)):
+            self._differ("coupling", identity, GATEWAY, "was taken over and is not there any more")
 
     async def _new_project(self, wish: Wish) -> None:
         values = {name: value for name, value in wish.values.items() if name != "active"}
         made = await self._gateway.make("/projects", {**self._mapping.new_projects, **values, "name": wish.project})
-        await self._note("project", wish.project, wish.project, wish.values)
-        if wish.values.get("active", True) is False and made.get("active", True):
-            await self._gateway.change(f"/projects/{segment(wish.project)}", {"active": False})
+        # That a new one is active is nobody's decision: it follows REDCap, if not now, then with the next reading.
+        taken = self._digests({name: made[name] if name == "active" else wish.values[name] for name in wish.values})
+        await self._note("project", wish.project, wish.project, taken)
+        await self._follow("project", wish, wish.project, made, taken, f"/projects/{segment(wish.project)}")
 
-    async def _follow(
-        self, kind: str, wish: Wish, subject: str, here: Item, before: RedcapTaken | None, path: str
-    ) -> None:
+    async def _follow(self, kind: str, wish: Wish, subject: str, here: Item, fields: dict[str, str], path: str) -> None:
         """Change here what REDCap has changed and nobody here; say what is otherwise because somebody has."""
         wins = self._mapping.redcap_wins if kind == "project" else ()
-        fields = before.fields if before is not None else {}
         outcome = merged(wish.values, here, fields, self._digest, wins)
         if outcome.change:
-            await self._gateway.change(path, outcome.change)
+            await self._gateway.change(path, outcome.change, here)
         agreed = {name: value for name, value in wish.values.items() if name not in outcome.differs}
-        kept = {name: fields[name] for name in outcome.differs if name in fields}
-        if {**kept, **digests(agreed, self._digest)} != fields:
-            await self._note(kind, subject, str(here.get("id") or here["name"]), agreed, kept)
+        taken = {name: fields[name] for name in outcome.differs if name in fields} | self._digests(agreed)
+        if taken != fields:
+            await self._note(kind, subject, str(here.get("id") or here["name"]), taken)
         for name in outcome.differs:
             self._differ(kind, subject, BOTH, f"{name} was decided otherwise here")
 
@@ -132,7 +137,7 @@ class Takeover:
         elif item["project"] != wish.project:
             self._differ("rule", wish.record, BOTH, "project is another one here")
         else:
-            await self._follow("rule", wish, wish.record, item, before, f"/rules/{segment(item['id'])}")
+            await self._follow("rule", wish, wish.record, item, before.fields, f"/rules/{segment(item['id'])}")
 
     async def _new_rule(self, wish: Wish) -> str:
         values = {name: value for name, value in wish.values.items() if name != "active" and value is not None}
@@ -140,12 +145,15 @@ class Takeover:
         return str(made["id"])
 
     async def _known_entry(self, wish: Wish, here: Entry, before: RedcapTaken | None) -> None:
-        wanted = _whose(wish)
-        has = {"participant": here.participant, "event": here.event}
+        key, wanted = self._key(wish), self._digests(_whose(wish))
+        has = self._digests({"participant": here.participant, "event": here.event})
+        reference, taken = (before.reference, before.fields) if before is not None else (None, {})
         if has == wanted:
-            if before is None:
-                await self._note("coupling", self._key(wish), None, wanted)
-        elif before is not None and before.fields == digests(has, self._digest):
+            if (reference, taken) != (here.id, wanted):
+                await self._note("coupling", key, here.id, wanted)
+        elif taken == has or (reference == here.id and not taken):
+            # Nothing is taken of it from here on: refused or killed in between, the next reading adds it anew.
+            await self._note("coupling", key, here.id, {})
             await self._gateway.remove(f"/projects/{segment(wish.project)}/coupling/{segment(here.id)}")
             await self._add(wish.project, [wish])
         else:
@@ -155,7 +163,7 @@ class Takeover:
         """All of them at once; when that is refused by halves, until the one at fault is alone."""
         body = {"entries": [wish.values for wish in wishes], "expires_days": self._mapping.coupling_days}
         try:
-            await self._gateway.make(f"/projects/{segment(project)}/coupling", body)
+            made = await self._gateway.make(f"/projects/{segment(project)}/coupling", body)
         except NotTaken as error:
             if len(wishes) == 1:
                 self._differ("coupling", wishes[0].record, REDCAP, f"not taken: {error}")
@@ -165,15 +173,23 @@ class Takeover:
             await self._add(project, wishes[middle:])
             return
         async with self._database.session() as session:
-            for wish in wishes:
-                await _put(session, self._row("coupling", self._key(wish), None, digests(_whose(wish), self._digest)))
+            for wish, item in zip(wishes, made["items"], strict=True):
+                await _put(session, "coupling", self._key(wish), item["id"], self._digests(_whose(wish)))
+
+    async def _still_in_force(self, identities: Collection[str | None]) -> set[str]:
+        """Those of these entries that are."""
+        found: set[str] = set()
+        async with self._database.reading() as session:
+            for some in portions([each for each in identities if each is not None]):
+                these = select(CouplingEntry.id).where(CouplingEntry.id.in_(some), _valid())
+                found.update(await session.scalars(these))
+        return found
 
     async def _in_force(self, projects: Sequence[str]) -> dict[Study, Entry]:
         """The entries here, by project and study."""
         columns = CouplingEntry.project, CouplingEntry.accession_hash, CouplingEntry.study_instance_uid
         whose = CouplingEntry.id, CouplingEntry.participant, CouplingEntry.event
-        valid = or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
-        query = select(*columns, *whose).where(CouplingEntry.project.in_(projects), valid)
+        query = select(*columns, *whose).where(CouplingEntry.project.in_(projects), _valid())
         async with self._database.reading() as session:
             rows = (await session.execute(query)).all()
         return {(row[0], row[2] or row[1] or ""): Entry(row[3], row[4], row[5]) for row in rows}
@@ -191,6 +207,9 @@ class Takeover:
     def _digest(self, value: Any) -> str:
         return self._vault.hash("redcap taken", json.dumps(value, sort_keys=True))
 
+    def _digests(self, values: Mapping[str, Any]) -> dict[str, str]:
+        return digests(values, self._digest)
+
     def _differ(self, kind: str, subject: str, side: str, what: str) -> None:
         self.found.append(Difference(kind, subject[:100], side, what[:300]))
 
@@ -199,24 +218,22 @@ class Takeover:
             rows = await session.scalars(select(RedcapTaken).where(RedcapTaken.kind == kind))
             return {row.key: row for row in rows}
 
-    async def _note(
-        self, kind: str, key: str, reference: str | None, values: dict[str, Any], kept: dict[str, str] | None = None
-    ) -> None:
-        fields = {**(kept or {}), **digests(values, self._digest)}
+    async def _note(self, kind: str, key: str, reference: str | None, fields: dict[str, str]) -> None:
         async with self._database.session() as session:
-            await _put(session, self._row(kind, key, reference, fields))
-
-    @staticmethod
-    def _row(kind: str, key: str, reference: str | None, fields: dict[str, str]) -> dict[str, Any]:
-        return {"kind": kind, "key": key, "reference": reference, "fields": fields, "taken_at": now()}
+            await _put(session, kind, key, reference, fields)
 
 
-async def _put(session: AsyncSession, row: dict[str, Any]) -> None:
+async def _put(session: AsyncSession, kind: str, key: str, reference: str | None, fields: dict[str, str]) -> None:
     """Insert it, or replace what was noted before."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    fresh = {name: row[name] for name in ("reference", "fields", "taken_at")}
-    statement = insert(RedcapTaken).values(row).on_conflict_do_update(index_elements=["kind", "key"], set_=fresh)
-    await session.execute(statement)
+    fresh = {"reference": reference, "fields": fields, "taken_at": now()}
+    row = insert(RedcapTaken).values(kind=kind, key=key, **fresh)
+    await session.execute(row.on_conflict_do_update(index_elements=["kind", "key"], set_=fresh))
+
+
+def _valid() -> ColumnElement[bool]:
+    """An entry that is in force."""
+    return or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
 
 
 def _whose(wish: Wish) -> dict[str, str]:
