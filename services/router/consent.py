@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.locks import hold
-from services.router.withdrawals import end, settle
+from services.router.withdrawals import end, settle, wait_for_answers
 from shared.database import lock
 from shared.events import Event, ParticipantWithdrawn
 from shared.handlers import Retry
@@ -31,6 +31,7 @@ async def withdraw(session: AsyncSession, event: ParticipantWithdrawn) -> list[E
         state="under_way",
     )
     events = await end(session, withdrawal, assignments)
+    await wait_for_answers(session, withdrawal)
     own = Removal(withdrawal=withdrawal.id, service="api", removed=event.removed, answered_at=now())
     session.add(own)
     return [*events, *await settle(session, withdrawal)]

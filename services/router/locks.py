@@ -4,7 +4,7 @@
    original. Which they are may be read before; what may have changed until they are held is read again.
 2. Of each project, by its name: the participants that it makes up, then the one that is meant
    (`shared.registry.made_up`, `services.router.taking`).
-3. Rows: a withdrawal, and the consent that waits for it; transfers by id.
+3. Rows: parts of withdrawals by their key; withdrawals by id; transfers by id.
 
 The indexer takes a study's lock here before its own of the same study, and no second one.
 """

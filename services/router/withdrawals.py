@@ -5,7 +5,7 @@ Whatever is to be sent of a study under the same UIDs waits until then: a deleti
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router import removals
@@ -90,43 +90,64 @@ async def to_take_back(session: AsyncSession, assignments: Sequence[str]) -> lis
 
 async def answered(session: AsyncSession, event: WithdrawalAnswered) -> list[Event]:
     """Note what has become of a part."""
-    withdrawal, part = await _held(session, event)
+    part, concerned = await _held(session, event)
     if part.state == "asked":
         part.state, part.answered_at = event.outcome, now()
         part.instances, part.withdrawn = event.instances, event.withdrawn
         part.target_study_instance_uid, part.why = event.target_study_instance_uid, event.reason or None
-    return [*await settle_all(session, withdrawal), *await _go_on(session, part)]
+    return [*await _settle_all(session, concerned), *await _go_on(session, part)]
 
 
 async def confirmed(session: AsyncSession, event: WithdrawalConfirmed) -> list[Event]:
     """A person has done by hand what no program could."""
-    withdrawal, part = await _held(session, event)
+    part, concerned = await _held(session, event)
     if part.state == "by_hand":
         part.state = "confirmed"
-    return [*await settle_all(session, withdrawal), *await _go_on(session, part)]
+    return [*await _settle_all(session, concerned), *await _go_on(session, part)]
 
 
 async def retried(session: AsyncSession, event: WithdrawalRetried) -> list[Event]:
     """Ask the destination once more for what was left to a person, unless that person has done it meanwhile."""
-    withdrawal, part = await _held(session, event)
+    part, concerned = await _held(session, event)
     if part.state != "by_hand":
         return []
     part.state, part.answered_at = "asked", None
     asked = WithdrawalRequested(
         withdrawal=part.withdrawal, transfer=part.transfer, destination=part.destination, attempt=event.attempt
     )
-    return [asked, *await settle(session, withdrawal)]
+    return [asked, *await _settle_all(session, concerned)]
 
 
 async def _held(
     session: AsyncSession, event: WithdrawalAnswered | WithdrawalConfirmed | WithdrawalRetried
-) -> tuple[Withdrawal, WithdrawalPart]:
-    """The withdrawal and its part, under the lock of the study: nobody begins to wait for it unseen."""
+) -> tuple[WithdrawalPart, Sequence[Withdrawal]]:
+    """The part, and all that wait for it, under its lock and that of the study: nobody begins to wait for it unseen."""
     part = await session.get_one(WithdrawalPart, (event.withdrawal, event.transfer, event.destination))
     await hold(session, part.study_instance_uid)
-    withdrawal = await session.get_one(Withdrawal, event.withdrawal, with_for_update=True)
-    await session.refresh(part)
-    return withdrawal, part
+    await session.refresh(part, with_for_update=True)
+    return part, await _concerned(session, part)
+
+
+async def _concerned(session: AsyncSession, part: WithdrawalPart) -> Sequence[Withdrawal]:
+    """Its own withdrawal, and those of consent that it is `transfers_of`."""
+    transfer = await session.get_one(Transfer, part.transfer)
+    their_study = exists().where(
+        Assignment.ended_by == Withdrawal.id, Assignment.study_instance_uid == part.study_instance_uid
+    )
+    waiting = and_(
+        Withdrawal.kind == "consent",
+        Withdrawal.project == part.project,
+        or_(Withdrawal.participant == transfer.participant, their_study),
+    )
+    query = select(Withdrawal).where(or_(Withdrawal.id == part.withdrawal, waiting)).order_by(Withdrawal.id)
+    return (await session.scalars(query.with_for_update(), execution_options={"populate_existing": True})).all()
+
+
+async def wait_for_answers(session: AsyncSession, consent: Withdrawal) -> None:
+    """Whoever is just noting an answer that this consent waits for comes first: they have not seen it wait."""
+    parts = select(WithdrawalPart).where(WithdrawalPart.transfer.in_(removals.transfers_of(consent)))
+    key = WithdrawalPart.withdrawal, WithdrawalPart.transfer, WithdrawalPart.destination
+    await session.execute(parts.order_by(*key).with_for_update(), execution_options={"populate_existing": True})
 
 
 async def removed(session: AsyncSession, event: RemovalAnswered) -> list[Event]:
@@ -140,19 +161,10 @@ async def removed(session: AsyncSession, event: RemovalAnswered) -> list[Event]:
     return await settle(session, withdrawal)
 
 
-async def settle_all(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
-    """This one, and a withdrawal of the same participant's consent that may have waited for it."""
-    events = await settle(session, withdrawal)
-    waiting = select(Withdrawal).where(
-        Withdrawal.project == withdrawal.project,
-        Withdrawal.participant == withdrawal.participant,
-        Withdrawal.kind == "consent",
-        Withdrawal.state != "done",
-        Withdrawal.id != withdrawal.id,
-    )
-    for each in await session.scalars(waiting.with_for_update()):
-        events += await settle(session, each)
-    return events
+async def _settle_all(session: AsyncSession, withdrawals: Sequence[Withdrawal]) -> list[Event]:
+    """See how far each of them has come."""
+    settled = [await settle(session, each) for each in withdrawals]
+    return [event for events in settled for event in events]
 
 
 async def settle(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
@@ -192,13 +204,10 @@ async def _of_no_use(session: AsyncSession, withdrawal: Withdrawal) -> list[Even
 
 
 async def _states(session: AsyncSession, withdrawal: Withdrawal) -> set[str]:
-    """Of its parts; a consent's also of what earlier corrections have still to take back of the participant."""
+    """Of its parts; a consent's of all that is to be removed here then, whoever takes it back."""
     mine = WithdrawalPart.withdrawal == withdrawal.id
     if withdrawal.kind == "consent":
-        of_participant = select(Transfer.id).where(
-            Transfer.project == withdrawal.project, Transfer.participant == withdrawal.participant
-        )
-        mine = WithdrawalPart.transfer.in_(of_participant)
+        mine = WithdrawalPart.transfer.in_(removals.transfers_of(withdrawal))
     return set(await session.scalars(select(WithdrawalPart.state).where(mine).distinct()))
 
 

@@ -1,10 +1,13 @@
 """A consent withdrawn, on both databases: what ends, what is asked to be removed and when, and what is removed."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from deidentification.review import Kept, elements_of
 from services.anonymizer import handlers as anonymizer
@@ -15,6 +18,7 @@ from services.sender import handlers as sender
 from shared.database import Database
 from shared.events import (
     AssignmentCorrected,
+    AssignmentEnded,
     Event,
     ParticipantWithdrawn,
     RemovalAnswered,
@@ -41,15 +45,21 @@ from shared.tables import (
     SentInstance,
     Study,
     StudyIdentity,
+    Transfer,
     Withdrawal,
+    WithdrawalPart,
 )
 from tests.integration.test_router import STUDY, VAULT, assign, assignment, match
 from tests.integration.test_router import catalogue as catalogue
+from tests.integration.test_router_auto_ids import until_somebody_waits
+from tests.integration.test_router_corrections import answer, state_of
 from tests.unit.api.support import Api, kind, running
 from tests.unit.sender.builders import Part
 
 SERVICES = ("anonymizer", "indexer", "registry", "sender")
 WITHDRAWN = ParticipantWithdrawn(withdrawal="c1", project="PROJECT", participant="P1", removed={"wishes": 1})
+TO_NOBODY = AssignmentCorrected(correction="k", assignment="a1", study_instance_uid=STUDY)
+TO_P1 = TO_NOBODY.model_copy(update={"becomes": "a2", "project": "PROJECT", "participant": "P1", "event": "Unknown"})
 
 
 async def withdraw(database: Database) -> list[Event]:
@@ -57,6 +67,14 @@ async def withdraw(database: Database) -> list[Event]:
         await withdraw_participant(session, "PROJECT", "P1")
     async with database.session() as session:
         return await router.consent_withdrawn(WITHDRAWN, session)
+
+
+async def correct(database: Database, event: AssignmentCorrected) -> WithdrawalRequested:
+    """What is asked to leave because of it."""
+    async with database.session() as session:
+        _, asked = await router.corrected(event, session, VAULT)
+    assert isinstance(asked, WithdrawalRequested)
+    return asked
 
 
 async def test_the_whole_way(catalogue: Database) -> None:
@@ -109,24 +127,75 @@ async def test_where_redcap_is_told_it_is_waited_for(catalogue: Database) -> Non
 
 
 async def test_what_was_sent_under_a_wrong_name_goes_too(catalogue: Database) -> None:
-    async def taken_back(events: list[Event]) -> list[Event]:
-        [asked] = [event for event in events if isinstance(event, WithdrawalRequested)]
-        answer = WithdrawalAnswered(**asked.model_dump(), outcome="withdrawn", instances=3, withdrawn=3, reason="")
-        async with catalogue.session() as session:
-            return await router.withdrawn(answer, session)
-
     [wrong] = await assign(catalogue, assignment("P2", "a1"))
-    corrected = AssignmentCorrected(
-        correction="k", assignment="a1", study_instance_uid=STUDY, becomes="a2",
-        project="PROJECT", participant="P1", event="Unknown",
-    )  # fmt: skip
-    async with catalogue.session() as session:
-        ended = await router.corrected(corrected, session, VAULT)
-    _, right = await taken_back(ended)
+    _, right = await answer(catalogue, await correct(catalogue, TO_P1))
     assert isinstance(right, TransferRequested)
-    [removal] = await taken_back(await withdraw(catalogue))
+    _, asked = await withdraw(catalogue)
+    assert isinstance(asked, WithdrawalRequested)
+    [removal] = await answer(catalogue, asked)
     assert isinstance(removal, RemovalRequested)
     assert set(removal.transfers) == {wrong.transfer, right.transfer}
+
+
+async def test_what_a_correction_has_still_to_take_back_is_waited_for(catalogue: Database) -> None:
+    """Else nobody would know any more what is to leave when its destination is there again."""
+    [wrong] = await assign(catalogue, assignment("P2", "a1"))
+    asked = await correct(catalogue, TO_P1)
+    assert [type(event) for event in await withdraw(catalogue)] == [AssignmentEnded], "nothing is removed here yet"
+    assert await state_of(catalogue, Withdrawal, "c1") == "under_way"
+    events = await answer(catalogue, asked)
+    assert WithdrawalCompleted(withdrawal="k", project="PROJECT", transfers=(wrong.transfer,)) in events
+    removal = RemovalRequested(withdrawal="c1", project="PROJECT", transfers=(wrong.transfer,), studies=(STUDY,))
+    assert removal in events
+    assert len(events) == 2
+
+
+async def test_what_was_sent_of_a_study_since_as_somebody_elses_stays(catalogue: Database) -> None:
+    await assign(catalogue, assignment("P1"))
+    async with catalogue.session() as session:
+        of = {"study_instance_uid": "9.9", "project": "PROJECT", "participant": "P1", "event": "e"}
+        session.add(Assignment(id="b1", reason="person", **of))
+        session.add(Withdrawal(id="b3", kind="cancel", project="PROJECT", participant="P1", state="under_way"))
+        await session.flush()
+        session.add(Transfer(id="b2", assignment="b1", reason="person", state="cancelled", **of))
+        await session.flush()
+        slow = {"withdrawal": "b3", "transfer": "b2", "destination": "down"}
+        session.add(WithdrawalPart(**slow, project="PROJECT", study_instance_uid="9.9"))
+    [asked] = [event for event in await withdraw(catalogue) if isinstance(event, WithdrawalRequested)]
+    assert await answer(catalogue, asked) == []
+    [theirs] = await assign(catalogue, assignment("P2", "a2"))
+    *_, removal = await answer(catalogue, WithdrawalRequested(**slow))
+    assert isinstance(removal, RemovalRequested)
+    assert set(removal.transfers) == {asked.transfer, "b2"}
+    assert theirs.transfer not in removal.transfers
+    assert set(removal.studies) == {STUDY, "9.9"}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("first", ["answer", "consent"])
+async def test_the_last_answer_and_a_consent_at_once_do_not_pass_one_another_unseen(
+    catalogue: Database, first: str
+) -> None:
+    """The study is nobody's by then: no lock of it holds the consent."""
+    await assign(catalogue, assignment("P1"))
+    asked = await correct(catalogue, TO_NOBODY)
+    answered = WithdrawalAnswered(**asked.model_dump(), outcome="withdrawn", instances=3, withdrawn=3)
+
+    async def do(what: str, session: AsyncSession) -> list[Event]:
+        if what == "answer":
+            return await router.withdrawn(answered, session)
+        return await router.consent_withdrawn(WITHDRAWN, session)
+
+    async def second() -> list[Event]:
+        async with catalogue.session() as session:
+            return await do("consent" if first == "answer" else "answer", session)
+
+    async with catalogue.session() as session:
+        told = await do(first, session)
+        other = asyncio.create_task(second())
+        await until_somebody_waits(catalogue)
+    told += await other
+    assert [event.transfers for event in told if isinstance(event, RemovalRequested)] == [(asked.transfer,)]
 
 
 async def test_a_participant_of_whom_nothing_was_sent(catalogue: Database) -> None:

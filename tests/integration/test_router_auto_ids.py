@@ -182,7 +182,7 @@ async def test_a_name_that_somebody_is_just_adding_is_theirs(database: Database)
     async with database.session() as session:
         await ensure_participant(session, "PROJECT", "P1", origin="person")
         made = asyncio.create_task(_next(database))
-        await _until_somebody_waits(database)
+        await until_somebody_waits(database)
     assert await made == "P2"
     async with database.reading() as session:
         origins = {each.name: each.origin for each in await session.scalars(select(Participant))}
@@ -196,7 +196,7 @@ async def test_a_list_that_is_just_being_taken_has_its_names(database: Database)
     async with database.session() as session:
         await lock(session, "coupling", "PROJECT")
         made = asyncio.create_task(_next(database))
-        await _until_somebody_waits(database)
+        await until_somebody_waits(database)
         session.add(CouplingEntry(id="c", project="PROJECT", study_instance_uid="2.1", participant="P1"))
     assert await made == "P2"
 
@@ -206,7 +206,7 @@ async def _next(database: Database) -> str:
         return await next_participant(session, await session.get_one(Project, "PROJECT"))
 
 
-async def _until_somebody_waits(database: Database) -> None:
+async def until_somebody_waits(database: Database) -> None:
     ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(20):
         while True:
