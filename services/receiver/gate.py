@@ -10,7 +10,7 @@ import socket
 import time
 from contextlib import suppress
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pynetdicom.transport import AssociationSocket
 
@@ -97,7 +97,8 @@ class GatedSocket(AssociationSocket):
             if not received:
                 if not have and not self._seen:
                     # Gone before it has said anything: nobody need wait for its A-ASSOCIATE-RQ.
-                    self.assoc.dul.to_user_queue.put(None)
+                    nobody: Any = None  # pynetdicom's own word for it, which its annotations do not know
+                    self.assoc.dul.to_user_queue.put(nobody)
                 return content[:have]
             self._seen = True
             have += received
