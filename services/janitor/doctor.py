@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy import select
@@ -17,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.janitor.orphans import orphans
 from services.janitor.plan import Cursor, Finding, Page, Plan, Tools
+from services.janitor.retention.folders import names
 from services.janitor.retention.links import count_stale
 from shared import heartbeat
 from shared.events import Event, RetentionEnded, RetentionLimits
@@ -114,8 +114,8 @@ async def studies(tools: Tools, cursor: Cursor, report: bool) -> Page:
 
 async def folders(tools: Tools, cursor: Cursor, report: bool) -> Page:
     """Folders of the archive of which the catalogue has no study, and which are of no heartbeat under way."""
-    names = await asyncio.to_thread(_folders, tools.store, cursor.get("after", ""), tools.settings.page)
-    uids = [name.removeprefix("scp_") for name in names]
+    found = await asyncio.to_thread(_folders, tools.store, cursor.get("after", ""), tools.settings.page)
+    uids = [name.removeprefix("scp_") for name in found]
     async with tools.database.reading() as session:
         known = set(await session.scalars(select(Study.study_instance_uid).where(Study.study_instance_uid.in_(uids))))
         rows = await _rows(session, uids)
@@ -127,11 +127,11 @@ async def folders(tools: Tools, cursor: Cursor, report: bool) -> Page:
     for uid in uids:
         if uid in known:
             continue
-        found = compare(rows.get(uid, {}), await asyncio.to_thread(on_disk, tools.store, uid), young)
-        young_ones += found.passed_over
-        findings += await asyncio.to_thread(_findings, tools.store, uid, found, None, report)
-    after = {"after": names[-1]} if len(names) == tools.settings.page else None
-    return Page(findings=findings, cursor=after, counts={"folders": len(names), "young": young_ones})
+        compared = compare(rows.get(uid, {}), await asyncio.to_thread(on_disk, tools.store, uid), young)
+        young_ones += compared.passed_over
+        findings += await asyncio.to_thread(_findings, tools.store, uid, compared, None, report)
+    after = {"after": found[-1]} if len(found) == tools.settings.page else None
+    return Page(findings=findings, cursor=after, counts={"folders": len(found), "young": young_ones})
 
 
 async def transfers(tools: Tools, cursor: Cursor, _: bool) -> Page:
@@ -160,13 +160,13 @@ async def transfers(tools: Tools, cursor: Cursor, _: bool) -> Page:
 async def remains(tools: Tools, _: Cursor, report: bool) -> Page:
     """What was begun and not ended: removals, entries of the journal that cannot be read."""
     findings = []
-    for folder in await asyncio.to_thread(_folders_in, tools.store / AWAY):
-        uid = folder.name.removeprefix("scp_")
+    for name in await asyncio.to_thread(names, tools.store, AWAY):
+        uid = name.removeprefix("scp_")
         asked = RetentionEnded(run=f"doctor-{now():%Y%m%dT%H%M%S}", kind="archive", subject=uid, before=now())
         findings.append(
             Finding(
                 "removal_unfinished",
-                f"{AWAY}/{folder.name}",
+                f"{AWAY}/{name}",
                 "a removal was interrupted; its message is dead or still to come",
                 uid,
                 healing="" if report else "asked for again",
@@ -286,9 +286,5 @@ async def _rows(session: AsyncSession, uids: Sequence[str]) -> dict[str, dict[st
 
 
 def _folders(store: Store, after: str, most: int) -> list[str]:
-    found = (each.name for each in _folders_in(store / "archive"))
-    return sorted(name for name in found if name > after and valid_uid(name.removeprefix("scp_")))[:most]
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    return [each for each in folder.iterdir() if each.is_dir()] if folder.is_dir() else []
+    """The next folders of studies."""
+    return [name for name in names(store, "archive", after) if valid_uid(name.removeprefix("scp_"))][:most]

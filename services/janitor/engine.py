@@ -105,7 +105,8 @@ class Engine:
         if await self._passed_over(run, name):
             await self._commit(run, name, Page(counts={"passed_over": 1}))
             return True
-        page = await plan(self._tools, run.cursor, run.kind in ("report", "examine"))
+        async with lease.renewed(self._tools.database, self.holder):
+            page = await plan(self._tools, run.cursor, run.kind in ("report", "examine"))
         await self._commit(run, name, page)
         return True
 

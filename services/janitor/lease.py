@@ -1,14 +1,14 @@
 """One janitor at a time: of several processes the one that goes on saying so. Each step is committed with a look
-at the lease, so that one who was too slow commits nothing."""
+at the lease, so that one from whom another has taken it commits nothing."""
 
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared import lease
-from shared.database import insert_new
+from shared.database import Database, insert_new
 from shared.tables import JanitorState
 from shared.tables.base import now
 
@@ -29,9 +29,13 @@ async def claim(session: AsyncSession, holder: str, policies: dict[str, Any]) ->
 
 async def hold(session: AsyncSession, holder: str, **values: Any) -> None:
     """Stay the janitor until this transaction is committed, and for a while longer; LeaseLost when one is not."""
-    row = and_(JanitorState.id == ONLY, JanitorState.held_until >= now())
-    if not await lease.extend(session, JanitorState, row, holder, HELD, seen_at=now(), **values):
+    if not await lease.extend(session, JanitorState, JanitorState.id == ONLY, holder, HELD, seen_at=now(), **values):
         raise LeaseLost
+
+
+def renewed(database: Database, holder: str) -> AbstractAsyncContextManager[None]:
+    """Stay it while something is looked at, however long that takes."""
+    return lease.renewed(database, JanitorState, JanitorState.id == ONLY, holder, HELD)
 
 
 async def release(session: AsyncSession, holder: str) -> None:

@@ -1,14 +1,13 @@
 """The REDCap projects that are written to, one at a time in one process's hands, left alone while they are away."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, or_, select, update
 
 from shared import lease
-from shared.database import Database, DatabaseUnavailable, insert_new
+from shared.database import Database, insert_new
 from shared.moments import come_after_tries
 from shared.tables import Project, RedcapTarget
 from shared.tables.base import new_id, now
@@ -61,12 +60,10 @@ class Targets:
         if not mine:
             yield False
             return
-        renewing = asyncio.create_task(self._renew(row))
         try:
-            yield True
+            async with lease.renewed(self._database, RedcapTarget, row, self._holder, self._held):
+                yield True
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
             async with self._database.session() as session:
                 await lease.release(session, RedcapTarget, row, self._holder)
 
@@ -89,13 +86,6 @@ class Targets:
             seconds = delay(target.failures)
             target.due_at = now() + timedelta(seconds=seconds)
         return seconds
-
-    async def _renew(self, row: ColumnElement[bool]) -> None:
-        while True:
-            await asyncio.sleep(self._held.total_seconds() / 3)
-            with suppress(DatabaseUnavailable):
-                async with self._database.session() as session:
-                    await lease.extend(session, RedcapTarget, row, self._holder, self._held)
 
     def _may_be_asked(self) -> ColumnElement[bool]:
         again = come_after_tries(RedcapTarget.due_at, RedcapTarget.failures, self._rests)

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ from services.indexer.clock import Clock
 from services.indexer.leaving import retention
 from services.indexer.leaving.taking_away import take_away
 from services.janitor import handlers as janitor
-from services.janitor.engine import Engine
+from services.janitor import lease
+from services.janitor.engine import PHASES, Engine
 from services.janitor.lease import LeaseLost
-from services.janitor.plan import Tools
+from services.janitor.plan import Page, Tools
 from services.janitor.policies import Policies
 from services.janitor.settings import JanitorSettings
 from services.registry import handlers as registry
@@ -398,6 +399,47 @@ async def test_of_two_janitors_one_works_and_the_other_takes_over(gateway: Gatew
     assert await gateway.gone() == {f"1.{number}" for number in range(4)}
     assert gateway.files() == set()
     assert await first.step() is False
+
+
+async def test_a_step_may_take_longer_than_the_lease(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is renewed meanwhile; and where it could not be, whoever has not been overtaken has lost nothing."""
+    monkeypatch.setattr(lease, "HELD", timedelta(seconds=3))
+
+    async def held_until() -> datetime:
+        async with gateway.database.reading() as session:
+            return (await session.scalars(select(JanitorState.held_until))).one() or OLD
+
+    async def long(*_: object) -> Page:
+        first = await held_until()
+        async with asyncio.timeout(60):
+            while await held_until() == first:
+                await asyncio.sleep(0.05)
+        assert await gateway.janitor().step() is False, "nobody takes over from one who is at work"
+        return Page(cursor={"then": 1})
+
+    async def stalled(*_: object) -> Page:
+        async with gateway.database.session() as session:
+            await session.execute(update(JanitorState).values(held_until=OLD))
+        return Page(cursor={"then": 2})
+
+    async def overtaken(*_: object) -> Page:
+        async with gateway.database.session() as session:
+            await session.execute(update(JanitorState).values(held_until=OLD))
+        async with gateway.database.session() as session:
+            assert await lease.claim(session, "another", {})
+        return Page(cursor={"then": 3})
+
+    for plan, then in ((long, 1), (stalled, 2)):
+        monkeypatch.setitem(PHASES, "report", {"phase": plan})
+        assert await gateway.engine.step()
+        async with gateway.database.reading() as session:
+            assert (await session.scalars(select(JanitorRun.cursor))).one() == {"then": then}
+    monkeypatch.setitem(PHASES, "report", {"phase": overtaken})
+    monkeypatch.setattr(lease, "HELD", timedelta(seconds=60))
+    with pytest.raises(LeaseLost):
+        await gateway.engine.step()
+    async with gateway.database.reading() as session:
+        assert (await session.scalars(select(JanitorRun.cursor))).one() == {"then": 2}
 
 
 async def test_stopped_in_the_middle_it_removes_nothing_more(small: Gateway) -> None:
