@@ -76,11 +76,15 @@ def copy(source: Path, target: Path, before: Path | None = None) -> Copied:
     """Copy a store into a folder; what an earlier copy `before` has unchanged becomes a hard link to it.
 
     What is there already is left alone. OSError when the target is full or cannot be written.
+
+    Only what a journal holds has two names, and the journal comes first: so much is remembered and no more, however
+    large the store is (and in a backup that shares its files with another one, each has several names).
     """
     done = Copied()
-    names: dict[tuple[int, int], Path] = {}
+    owed: dict[tuple[int, int], Path] = {}
     for path in walk(source):
-        place = target / path.relative_to(source)
+        name = path.relative_to(source)
+        place = target / name
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             status = path.lstat()
@@ -88,9 +92,9 @@ def copy(source: Path, target: Path, before: Path | None = None) -> Copied:
                 if not os.path.lexists(place):
                     place.symlink_to(os.readlink(path))
             elif not place.exists():
-                same = names.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
-                older = before / path.relative_to(source) if before else None
-                if same is not None:
+                same = owed.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
+                older = before / name if before else None
+                if same is not None and _unchanged(same, status):
                     os.link(same, place)
                 elif older is not None and _unchanged(older, status):
                     os.link(older, place)
@@ -100,15 +104,18 @@ def copy(source: Path, target: Path, before: Path | None = None) -> Copied:
         except FileNotFoundError:
             done.gone += 1  # removed since it was listed
             continue
-        names[status.st_dev, status.st_ino] = place
+        if status.st_nlink > 1 and name.parts[0] == FIRST[0]:
+            owed[status.st_dev, status.st_ino] = place
         done.files += 1
         done.bytes += 0 if path.is_symlink() else status.st_size
     return done
 
 
-def _unchanged(older: Path, status: os.stat_result) -> bool:
+def _unchanged(copied: Path, status: os.stat_result) -> bool:
+    """Whether a copy is of a file as it is now. The number of its inode says nothing: that may be another file's by
+    now."""
     try:
-        there = older.lstat()
+        there = copied.lstat()
     except OSError:
         return False
     return (there.st_size, there.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
