@@ -49,9 +49,20 @@ def _look(store: Store, file: Path, path: str, conflict: bool = False) -> Place 
         # Sent again: whoever is about to clear the archive sees that by its time, and leaves it. If the file has been
         # taken away meanwhile, this one takes its place.
         os.utime(there)
+        taken = _is_still(there, status)
     except FileNotFoundError:
         return Place(path, conflict)
-    return Place(path, conflict, taken=True)
+    return Place(path, conflict, taken=taken)
+
+
+def _is_still(there: Path, status: os.stat_result) -> bool:
+    """Whether a name is that file's after it was touched: whoever clears the archive takes the name first and looks at
+    the time then, so one of the two sees the other. FileNotFoundError when the name is nobody's.
+
+    The archive's own folder is opened before: then an NFS client, too, asks the server what is in it.
+    """
+    os.close(os.open(there.parent.parent, os.O_RDONLY | os.O_DIRECTORY))
+    return os.path.samestat(status, os.stat(there))
 
 
 def claim(store: Store, file: Path, study_uid: str, sop_uid: str) -> Place:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from stat import S_ISREG
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -29,6 +31,7 @@ from shared.bus.embedded import EmbeddedBus
 from shared.crypto import Vault
 from shared.database import Database
 from shared.events import Event, InstancesReceived, RetentionApplied, RetentionEnded
+from shared.handlers import Retry
 from shared.heartbeat import source as heartbeat_file
 from shared.journal import Journal
 from shared.ledger import Relay, add
@@ -380,6 +383,60 @@ def _sends_again(store: Store):  # type: ignore[no-untyped-def]
     return removed
 
 
+async def test_what_another_machine_has_touched_is_asked_of_the_server(
+    small: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an NFS client answers: from memory, but for what is opened."""
+    await small.study("1.1")
+    await small.say("go")
+    asked = RetentionEnded(run="r", kind="archive", subject="1.1", before=now() - timedelta(days=30))
+    remembered: dict[tuple[int, int], os.stat_result] = {}
+    stat = os.stat
+
+    def from_memory(path: Any, **options: Any) -> os.stat_result:
+        status = stat(path, **options)
+        if not S_ISREG(status.st_mode):
+            return status
+        return remembered.setdefault((status.st_dev, status.st_ino), status)
+
+    def sent_again(*arguments: Any) -> object:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(os, "stat", stat)
+            os.utime(small.store / "archive/scp_1.1/1.1.1.1.dcm")
+        return take_away(*arguments)
+
+    monkeypatch.setattr(retention, "take_away", sent_again)
+    monkeypatch.setattr(os, "stat", from_memory)
+    monkeypatch.setattr(os, "lstat", lambda path: from_memory(path, follow_symlinks=False))
+    [answer] = await indexer.expire(asked, small.database, small.store, VAULT, Clock())
+    assert len(remembered) >= 2
+    assert isinstance(answer, RetentionApplied)
+    assert answer.removed == {"files": 1, "bytes": 5000}
+    assert small.files() == {"scp_1.1/1.1.1.1.dcm"}
+
+
+async def test_what_comes_into_a_folder_that_was_taken_away_is_put_back(
+    small: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a receiver that still had the old name in hand, after the folder was looked at."""
+    await small.study("1.1")
+    await small.say("go")
+    asked = RetentionEnded(run="r", kind="archive", subject="1.1", before=now() - timedelta(days=30))
+
+    def late(*arguments: Any) -> object:
+        gone = take_away(*arguments)
+        (small.store / "archive/.removed/scp_1.1/late.dcm").write_bytes(b"acknowledged")
+        return gone
+
+    monkeypatch.setattr(retention, "take_away", late)
+    with pytest.raises(Retry):
+        await indexer.expire(asked, small.database, small.store, VAULT, Clock())
+    monkeypatch.setattr(retention, "take_away", take_away)
+    await indexer.expire(asked, small.database, small.store, VAULT, Clock())
+    assert small.files() == {"scp_1.1/late.dcm"}
+    assert not (small.store / "archive/.removed/scp_1.1").exists()
+
+
 async def test_of_two_janitors_one_works_and_the_other_takes_over(gateway: Gateway) -> None:
     for number in range(4):
         await gateway.study(f"1.{number}")
@@ -497,7 +554,9 @@ async def test_what_is_about_to_go_is_counted_as_gone(sqlite: Database, store: S
     assert run.counts["archive"]["need"] == pytest.approx(need, rel=0.01), "what was never answered is lost"
 
 
-async def test_a_duplicate_in_a_folder_that_goes_is_stored_anew(store: Store, tmp_path: Path) -> None:
+async def test_a_duplicate_in_a_folder_that_goes_is_stored_anew(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = ct_study(tmp_path / "study", images=1)
     [file] = study.files
     journal = Journal(store, "receiver")
@@ -522,6 +581,18 @@ async def test_a_duplicate_in_a_folder_that_goes_is_stored_anew(store: Store, tm
     os.rename(kept.parent, store / "archive/away")
     receive()
     assert kept.exists(), "and what was just taken away is stored anew"
+    utime = os.utime
+
+    def too_late(path: Path) -> None:
+        # The name was found; until the file is touched it is somebody else's to remove.
+        with kept.open("rb") as found:
+            os.rename(kept.parent, store / "archive/away as well")
+            utime(found.fileno())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "utime", too_late)
+        receive()
+    assert kept.exists(), "also if that was seen only after it was touched"
     journal.close()
 
 

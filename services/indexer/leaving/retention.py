@@ -15,7 +15,7 @@ from services.indexer import files
 from services.indexer.clock import Clock
 from services.indexer.leaving import forgetting
 from services.indexer.leaving import study as leaving
-from services.indexer.leaving.taking_away import AWAY, Known, stays, take_away
+from services.indexer.leaving.taking_away import AWAY, Known, clear_away, stays, take_away
 from shared.crypto import Vault
 from shared.database import Database, lock
 from shared.events import Event, IdentitiesRemoved, RetentionApplied, RetentionEnded
@@ -62,6 +62,7 @@ async def archive(
             else:
                 await asyncio.to_thread(leaving.remove_links, store, uid, fields)
                 await asyncio.to_thread(removals.keep, store, removals.ARCHIVE, uid, clock.now())
+            await asyncio.to_thread(clear_away, store, uid)
         except OSError as error:
             raise Retry(f"files cannot be removed: {type(error).__name__}") from None
     log.info("left the archive", study_instance_uid=uid, files=gone.files, bytes=gone.size, back=len(gone.back))

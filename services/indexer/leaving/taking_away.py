@@ -2,11 +2,10 @@
 
 A file goes only if the catalogue knows it as gone, it is as long as the catalogue says, no journal holds it, and nobody
 has sent it since the moment given: each other one is put back where it was. (The receiver touches a file when it
-is sent again, and stores it anew when it is not there: shared/journal/archive.py.)
+is sent again, and stores it anew when it is not there then: shared/journal/archive.py.)
 """
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -53,7 +52,7 @@ def stays(store: Store, uid: str, known: Mapping[str, Known], before: datetime) 
 
 
 def take_away(store: Store, uid: str, known: Mapping[str, Known], before: datetime) -> Gone:
-    """Remove what may go; what was removed, and what was put back. Raises OSError when something stays."""
+    """Remove what may go; what was removed, and what was put back. OSError when one can be neither."""
     folder, away = store / f"archive/scp_{uid}", store / f"{AWAY}/scp_{uid}"
     if not away.exists() and folder.exists():
         away.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +61,7 @@ def take_away(store: Store, uid: str, known: Mapping[str, Known], before: dateti
     gone = Gone()
     for path, _ in list(_files(away)):
         # Read again: it may have been sent again until the folder was taken away.
-        status = (away / path).stat()
+        status = _as_it_is_now(away / path)
         place = f"archive/scp_{uid}/{path}"
         row = known.get(place)
         if (
@@ -72,14 +71,30 @@ def take_away(store: Store, uid: str, known: Mapping[str, Known], before: dateti
             and status.st_nlink == 1
             and status.st_mtime < before.timestamp()
         ):
+            (away / path).unlink()
             gone.files += 1
             gone.size += status.st_size
         else:
             put_back(away / path, folder / path)
             gone.back.append(place)
-    with suppress(FileNotFoundError):
-        shutil.rmtree(away)
     return gone
+
+
+def clear_away(store: Store, uid: str) -> None:
+    """Remove the folder that was taken away, which is empty. OSError when it is not: something has come in since it was
+    listed, by a receiver that had the old name in hand, and is to be looked at as well."""
+    for folder, _, _ in os.walk(store / f"{AWAY}/scp_{uid}", topdown=False):
+        os.rmdir(folder)
+
+
+def _as_it_is_now(file: Path) -> os.stat_result:
+    """Its size, its names and when it was touched, as the server of a shared volume knows it.
+
+    What an NFS client was told of a file a moment ago it says again for up to a minute (acregmax), whatever the clients
+    of other machines have done; when a file is opened it asks (close-to-open consistency).
+    """
+    with file.open("rb") as opened:
+        return os.fstat(opened.fileno())
 
 
 def put_back(file: Path, place: Path) -> None:
