@@ -13,13 +13,22 @@ from services.api.coupling.rows import Flaws, Row
 
 UNKNOWN_EVENT = "Unknown"
 MOST_ROWS = 1_000_000
-TOO_LONG: Final = f"has a value of more than {csv.field_size_limit():,} characters: is a quotation mark not closed?"
+OPEN: Final = "is a quotation mark not closed?"
+TOO_LONG: Final = f"has a value of more than {csv.field_size_limit():,} characters: {OPEN}"
+BROKEN: Final = f"has a value of more than one line: {OPEN}"
 WORKBOOK: Final = b"PK\x03\x04"
 """How an Excel or OpenDocument file begins: it is a ZIP."""
 
 
 class NoList(Exception):
     """The file as a whole cannot be a coupling list; the reason quotes nothing of it."""
+
+
+class _TooLong(Exception):
+    """The record that begins in a line holds more than a value can."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
 
 
 @dataclass
@@ -46,7 +55,7 @@ def read(content: bytes) -> CouplingList:
         at, delimiter = _begin(text)
         cells = _cells(text, delimiter)
         header = next((record for line, record in cells if line >= at and any(map(str.strip, record))), [])
-    except csv.Error:
+    except (csv.Error, _TooLong):
         raise NoList(f"its first line {TOO_LONG}") from None
     made = CouplingList(encoding, delimiter)
     fields = _fields(header, made)
@@ -57,8 +66,8 @@ def read(content: bytes) -> CouplingList:
                 raise NoList(f"it has more than {MOST_ROWS:,} rows")
             if (row := _row(line, record, fields, made.flaws, intern)) is not None:
                 made.rows.append(row)
-    except csv.Error:
-        made.flaws.add(_last_line(made) + 1, "", TOO_LONG)
+    except _TooLong as error:
+        made.flaws.add(error.line, "", TOO_LONG)
     if not made.rows and not made.flaws:
         raise NoList("it has a header and nothing below it")
     return made
@@ -76,16 +85,18 @@ def _begin(text: str) -> tuple[int, str]:
 
 
 def _cells(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the number of the line that it begins in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    """Each record with the number of the line that it begins in.
+
+    One more line, an empty one, so that a value which does not end before the file does holds a line break, too.
+    """
+    reader = csv.reader(io.StringIO(f"{text}\n", newline=""), delimiter=delimiter)
     line = 1
-    for record in reader:
-        yield line, record
-        line = reader.line_num + 1
-
-
-def _last_line(made: CouplingList) -> int:
-    return max([made.rows[-1].line if made.rows else 1, *made.flaws.lines])
+    try:
+        for record in reader:
+            yield line, record
+            line = reader.line_num + 1
+    except csv.Error:
+        raise _TooLong(line) from None
 
 
 def _fields(header: Sequence[str], made: CouplingList) -> list[str | None]:
@@ -97,10 +108,17 @@ def _fields(header: Sequence[str], made: CouplingList) -> list[str | None]:
     if "participant" not in known or not any(name in known for name in IDENTIFIERS):
         wanted = ", ".join(map(official, IDENTIFIERS))
         raise NoList(f"its first line has to name {official('participant')} and one of {wanted}")
+    if any(name is None and _broken(said) for name, said in zip(fields, header, strict=True)):
+        raise NoList(f"its first line {BROKEN}")
     made.ignored = [
         number for number, (name, said) in enumerate(zip(fields, header, strict=True), 1) if not name and said.strip()
     ]
     return fields
+
+
+def _broken(cell: str) -> bool:
+    """Whether rows may be lost in it: where a quotation mark is not closed, what follows is in the cell."""
+    return "\n" in cell or "\r" in cell
 
 
 def _row(
@@ -117,8 +135,14 @@ def _row(
     values: dict[str, str] = {}
     whole = True
     for name, cell in zip(fields, record, strict=False):
+        if _broken(cell):
+            flaws.add(line, name or "", BROKEN)
+            whole = False
+            continue
+        if name is None:
+            continue
         value, why = value_of(cell)
-        if name is None or not value:
+        if not value:
             continue
         if why is not None:
             flaws.add(line, name, why)

@@ -138,6 +138,37 @@ def test_a_line_that_does_not_end_is_said() -> None:
     assert [(each.line, "131,072 characters" in each.reason) for each in found.flaws.kept] == [(3, True)]
 
 
+FILE = "AccessionNumber;subjectid;eventname;Comment\n{}".format
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        (FILE('A2;X2;e;\nA3;X3;e;"hard to see\nA4;X4;e;\nA5;X5;e;'), 3, ""),
+        (FILE('A2;X2;e;\r\nA3;X3;e;"hard to see\r\nA4;X4;e;"seen"\r\nA5;X5;e;'), 3, ""),
+        (FILE('A2;X2;e;\rA3;X3;e;"hard to see\rA4;X4;e;"not seen\rA5;X5;e;\r'), 3, ""),
+        (FILE('A2;X2;e;\n;;;\nA4;X4;e;"hard to see\n'), 4, ""),
+        (FILE('A2;X2;e;\nA3;X3;e;"hard to see'), 3, ""),
+        (FILE('A2;X2;e;\nA3;X3;"e;'), 3, "event"),
+        (FILE('A2;X2;e;\nA3;"X3;e;\n'), 3, "participant"),
+        ('AccessionNumber;Comment;subjectid\nA2;"hard;X2\nA3;"seen";X3\nA4;;X4', 2, ""),
+        pytest.param(FILE('A2;X2;e;\n;;;\nA4;X4;e;"hard to see\n' + "A;X;e;\n" * 30_000), 4, "", id="long"),
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_takes_no_line_with_it(text: str, line: int, column: str) -> None:
+    """Wherever it stands, in a column that is not read too: what follows it would not be missed."""
+    flaws = read(text.encode()).flaws
+    assert [(each.line, each.field) for each in flaws.kept] == [(line, column)]
+    assert "is a quotation mark not closed?" in flaws.kept[0].reason
+
+
+def test_a_header_takes_no_line_with_it() -> None:
+    with pytest.raises(NoList, match="its first line has a value of more than one line"):
+        read(b'AccessionNumber;subjectid;"Comment\nA2;X2;"seen"\nA3;X3;\n')
+    found = read(b'subjectid;"Accession\nNumber"\nX3;A3\n')
+    assert found.rows == [Row(3, "X3", "Unknown", accession_number="A3")]
+
+
 def test_every_bad_line_is_said_and_none_is_quoted() -> None:
     text = 'PatientID,subjectid\n1.23E+15,X1\nP2,X2,X3,X4\nP3,X3\n"P4,X4\nP5,X5\n'
     found = read(text.encode())
