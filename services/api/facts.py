@@ -1,12 +1,14 @@
 """What a record says of a request: identifiers, and by which fields something was asked for; never a value else.
 
-A UID and an id that we give are told as they stand. A name (of a project, a participant, a destination) or a number
-is told only when the request found what it names: what was not found may be anything that a person has typed, a
-patient's name included.
+A UID and an id that we give are told as they stand. A name (of a participant, a destination, an account) or a number is
+told only when the request found what it names: what was not found may be anything that a person has typed, a patient's
+name included. What stands in a path was found when something was done, or there was a conflict with it; what a body
+says, when it was done; what is looked for by a query is no more than asked for. A project's is one word without spaces,
+and told of refusals, too: who was kept from which project is what people ask.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -14,7 +16,9 @@ from urllib.parse import parse_qsl
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-UNFOUND: Final = (400, 404, 422)
+UNFOUND: Final = (None, 400, 404, 422)
+"""None: before the operation nobody knows yet whether it will find what is named."""
+CONFLICTS: Final = (409, 412)
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*)){3,}")
 """With more components than a date has, and no number of a person has any."""
@@ -44,6 +48,8 @@ TOLD: Final = frozenset(
 )  # fmt: skip
 """Fields of a query or a body of which more is told than that they were there."""
 
+OURS: Final = frozenset({"state", "limit", "offset"})
+"""Of them, those that take our own words and numbers only."""
 
 LISTED: Final = frozenset({"roles", "system_roles", "scopes"})
 """Fields whose values are lists of our own words."""
@@ -63,19 +69,29 @@ class Facts:
 
 def found(route: APIRoute, path: Mapping[str, Any], query: bytes, body: Mapping[str, Any], status: int | None) -> Facts:
     """What may be told of a request that ends with a status (None: it is just beginning)."""
-    asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     known = {parameter.alias for parameter in route.dependant.query_params}
-    named = [name for name in asked if name in known] + [name for name in body if name in fields_of(route)]
-    said = {name: value for name, value in [*asked.items(), *body.items()] if name in TOLD | LISTED and name in named}
+    asked = _only(known, dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
+    said = _only(fields_of(route), body)
+    made = {_last_place(route.path_format): said["name"]} if "name" in said else {}
+    done = status is not None and status < 400
     told: dict[str, Any] = {}
-    made = [(_last_place(route.path_format), body["name"])] if "name" in named and "name" in body else []
-    for name, value in [*said.items(), *made, *_placed(route.path_format, path)]:
-        if (text := _tellable(name, value, status)) is not None:
-            told[name] = text
+    for values, sure in (
+        (_only(TOLD | LISTED, asked), False),
+        (_only(TOLD | LISTED, said), done),
+        (made, done),
+        (dict(_placed(route.path_format, path)), done or status in CONFLICTS),
+    ):
+        for name, value in values.items():
+            if (text := _tellable(name, value, status, sure or (done and name in OURS))) is not None:
+                told[name] = text
     project, study, participant = (told.pop(key, None) for key in ("project", "study_instance_uid", "participant"))
-    if by := sorted(set(named)):
+    if by := sorted({*asked, *said}):
         told["fields"] = by
     return Facts(project, study, participant, told)
+
+
+def _only(names: Collection[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in names}
 
 
 def fields_of(route: APIRoute) -> frozenset[str]:
@@ -106,15 +122,14 @@ def _last_place(template: str) -> str:
     return PLACES.get(segment, segment)
 
 
-def _tellable(name: str, value: Any, status: int | None) -> str | None:
-    """A value that a record may carry; None: it may not."""
-    if name in LISTED and isinstance(value, list) and status not in (None, *UNFOUND):
+def _tellable(name: str, value: Any, status: int | None, sure: bool) -> str | None:
+    """A value that a record may carry; None: it may not. `sure`: what it names was found."""
+    if name in LISTED and isinstance(value, list) and status not in UNFOUND:
         return " ".join(str(word) for word in value if WORD.fullmatch(str(word)))
     if not isinstance(value, str):
         return None
     if UUID.fullmatch(value) or (UID.fullmatch(value) and len(value) <= 64):
         return value
-    # Before the operation nobody knows yet whether it will find what is named.
-    if status is None or status in UNFOUND or not NAME.fullmatch(value):
-        return None
-    return value if name != "project" or PROJECT.fullmatch(value) else None
+    if name == "project":
+        return value if status not in UNFOUND and PROJECT.fullmatch(value) else None
+    return value if sure and NAME.fullmatch(value) else None

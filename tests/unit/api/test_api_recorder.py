@@ -155,6 +155,40 @@ async def test_no_value_of_a_patient_is_told(sqlite: Database, tmp_path: Path, w
     assert searched[0].details == {"fields": ["accession_number", "days", "patient_id"]}
 
 
+async def test_a_name_in_place_of_a_pseudonym_is_told_by_no_answer(sqlite: Database, tmp_path: Path) -> None:
+    """Not before anybody has looked at it, nor where nothing was found by it; a pseudonym is told where it was."""
+    typed, path = "Kari Nordmann", "/projects/ABCD-study/participants"
+    assign, wish = f"/studies/{STUDY}/assignments", {"project": "ABCD-study"}
+    async with running(sqlite, tmp_path) as api:
+        await api.project()
+        await api.project("OLD-study")
+        await api.patch("/projects/OLD-study", {"active": False})
+        await api.add(*study_rows(api.context.vault, STUDY), *person("curious"))
+        assert (await api.post(assign, {**wish, "participant": "X1"})).status_code == 202
+        await api.post(path, {"name": "X2"})
+        before = len(answered(api.context.store))
+        answers = [
+            await api.post(assign, {**wish, "participant": typed}),
+            await api.post(assign, {"project": "OLD-study", "participant": typed}),
+            await api.post("/projects/OLD-study/participants", {"name": typed}),
+            await api.get("/projects/ABCD-study/coupling", participant=typed),
+            await api.get("/audit", participant=typed),
+            await api.get("/quarantine", transfer="Nordmann"),
+            await api.by("", "GET", f"{path}/{typed}"),
+            await api.by("fiona_t_curious", "GET", f"{path}/{typed}"),
+            await api.by("", "GET", f"/studies?state={typed}"),
+        ]
+        await api.get(f"{path}/X2")
+        assert (await api.post(f"{path}/X2/withdrawal", {"reason": "asked for"})).status_code == 202
+        assert (await api.post(f"{path}/X2/withdrawal", {"reason": "asked for"})).status_code == 409
+        records = answered(api.context.store)[before:]
+        assert not any("Nordmann" in record.model_dump_json() for record in kept(api.context.store))
+    assert [each.status_code for each in answers] == [409, 409, 409, 200, 200, 200, 401, 403, 401]
+    assert [record.status for record in records[:9]] == [409, 409, 409, 200, 200, 200, 401, 403, 401]
+    assert [record.project for record in records[:4]] == ["ABCD-study", "OLD-study", "OLD-study", "ABCD-study"]
+    assert [(record.status, record.participant) for record in records[9:]] == [(200, "X2"), (202, "X2"), (409, "X2")]
+
+
 async def test_what_cannot_be_recorded_is_neither_done_nor_shown(
     sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
