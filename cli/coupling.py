@@ -44,6 +44,7 @@ UPLOADS: tuple[Column, ...] = (
     ("Upload", "id"),
     ("Rows", "rows"),
     ("Added", "added"),
+    ("Amended", "amended"),
     ("Prolonged", "prolonged"),
     ("Left", "entries"),
     ("By", "created_by"),
@@ -224,7 +225,8 @@ def _told(report: dict[str, Any]) -> None:
     would = "would be " if report["dry_run"] else ""
     out().print(
         f"{report['rows']} rows ({report['encoding']}, {report['delimiter']}): {would}added {report['added']}, "
-        f"{would}prolonged {report['prolonged']}, unchanged {report['unchanged']}, conflicts {report['conflicts']}; "
+        f"{would}amended {report['amended']}, {would}prolonged {report['prolonged']}, "
+        f"unchanged {report['unchanged']}, conflicts {report['conflicts']}; "
         f"{report['studies']} studies that are here are named",
         markup=False,
     )

@@ -15,8 +15,9 @@ from services.api.actor import ProjectRole
 from services.api.coupling import standing
 from services.api.coupling.sweep import sweep_coupling
 from services.api.settings import ApiSettings
+from services.router import handlers
 from shared.database import Database
-from shared.events import CouplingChanged
+from shared.events import CouplingChanged, StudyCoupled
 from shared.registry.coupling import note_match
 from shared.spreadsheet import FORMULA
 from shared.tables import Assignment, CouplingEntry, Participant
@@ -143,6 +144,92 @@ async def test_a_file_is_rehearsed_and_taken(api: Api) -> None:
 
     form = await api.client.post(f"/api/v1{PATH}/csv", files={"file": ("kari.csv", text.encode(), "text/csv")})
     assert (form.status_code, form.json()["unchanged"]) == (201, 2)
+
+
+async def looked_at_again(api: Api) -> list[tuple[str, str | None]]:
+    """What the router makes of the last upload: whose the studies are, or why they are nobody's."""
+    database, vault, store = api.context.database, api.context.vault, api.context.store
+    changed = [each for each in await api.owed() if isinstance(each, CouplingChanged)][-1]
+    async with database.session() as session:
+        named = await handlers.relisted(changed, session)
+    for event in named:
+        assert isinstance(event, StudyCoupled)
+        async with database.session() as session:
+            await handlers.coupled(event, session, vault, store)
+    async with database.reading() as session:
+        rows = await session.scalars(select(Assignment).order_by(Assignment.created_at, Assignment.id))
+        return [(row.participant, row.refused) for row in rows]
+
+
+async def test_a_patient_id_that_a_later_list_says_counts(api: Api) -> None:
+    """What an entry lacks is added; what it says otherwise is a conflict, and mended by removing the entry."""
+
+    def patient(patient_id: str, issuer: str = "") -> str:
+        return f"AccessionNumber;PatientID;Issuer;subjectid\nA1;{patient_id};{issuer};X1\n"
+
+    async def identities() -> list[tuple[str | None, str | None]]:
+        items = (await api.get(f"{PATH}/identities")).json()["items"]
+        return [(each["patient_id"], each["issuer"]) for each in items]
+
+    async def amended(text: str) -> tuple[int, int, int]:
+        answer = await post(api, text)
+        assert answer.status_code == 201, answer.text
+        said = answer.json()
+        return said["added"], said["amended"], said["prolonged"] + said["unchanged"]
+
+    await api.project()
+    assert await amended(patient("")) == (1, 0, 0)
+    await api.add(*patient_rows(api.context.vault, "P1", issuer="HUS"))
+    await api.add(*study_rows(api.context.vault, "1.1", accession="A1", patient_id="P1", issuer="HUS"))
+    (entry,) = [each["id"] for each in await entries(api)]
+    rehearsed = (await post(api, patient("P9"), dry_run=True)).json()
+    assert (rehearsed["amended"], await identities()) == (1, [(None, None)])
+    assert await amended(patient("P9")) == (0, 1, 0)
+    assert [each["id"] for each in await entries(api)] == [entry]
+    listed = (await api.get(f"{PATH}/uploads")).json()["items"]
+    assert [(each["rows"], each["added"], each["amended"]) for each in listed] == [(1, 0, 1), (1, 1, 0)]
+    refused = "the study is of another patient than the coupling list says"
+    assert await looked_at_again(api) == [("", refused)]
+
+    answer = await post(api, patient("P1"))
+    assert kind(answer) == "coupled-otherwise"
+    (error,) = answer.json()["errors"]
+    assert error["loc"] == ["body", "line", 2, "PatientID"]
+    assert "remove it, and upload the list again" in error["msg"]
+    assert entry in error["msg"]
+    one = {"entries": [{"accession_number": "A1", "patient_id": "P1", "participant": "X1"}]}
+    assert kind(await api.post(PATH, one)) == "coupled-otherwise"
+    assert await identities() == [("P9", None)]
+    await api.delete(f"{PATH}/{entry}")
+    assert await amended(patient("P1")) == (1, 0, 0)
+    assert await looked_at_again(api) == [("", refused), ("X1", None)]
+
+    assert (await amended(patient("")), await identities()) == ((0, 0, 1), [("P1", None)])
+    assert (await amended(patient("P1", "HUS")), await identities()) == ((0, 1, 0), [("P1", "HUS")])
+    assert (await amended(patient("P1")), await identities()) == ((0, 0, 1), [("P1", "HUS")])
+    assert kind(await post(api, patient("P1", "OUS"))) == "coupled-otherwise"
+
+
+async def test_entries_are_amended_each_by_what_it_lacks(api: Api) -> None:
+    """And end no earlier by it."""
+    await api.project()
+    header = "StudyInstanceUID;AccessionNumber;PatientID;subjectid\n"
+    before = "1.1;;;X1\n1.2;A2;;X2\n1.3;;P3;X3\n1.4;A4;P4;X4\n"
+    after = "1.1;A1;P1;X1\n1.2;A2;P2;X2\n1.3;A3;P3;X3\n1.4;A4;P4;X4\n"
+    assert (await post(api, header + before, never=True)).status_code == 201
+    said = (await post(api, header + after, expires_days=1)).json()
+    assert (said["rows"], said["amended"], said["unchanged"]) == (4, 3, 1)
+    shown = {each["participant"]: each for each in (await api.get(f"{PATH}/identities")).json()["items"]}
+    assert {each["expires_at"] for each in shown.values()} == {None}
+    for number in "1234":
+        item = shown[f"X{number}"]
+        assert (item["accession_number"], item["patient_id"]) == (f"A{number}", f"P{number}")
+    async with api.context.database.reading() as session:
+        rows = {row.participant: row for row in await session.scalars(select(CouplingEntry))}
+    vault = api.context.vault
+    assert rows["X1"].accession_hash == vault.hash("accession", "A1")
+    assert rows["X2"].patient_hash == vault.hash("patient id", "P2")
+    assert {row.upload for row in rows.values()} == {said["upload"]}
 
 
 async def test_all_that_is_wrong_is_said_at_once_and_nothing_is_taken(api: Api) -> None:

@@ -1,18 +1,32 @@
-"""A list beside what is in force: what would be new, prolonged, the same, or contradicted. Read only."""
+"""A list beside what is in force: what would be new, amended, prolonged, the same, or contradicted. Read only."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.coupling.rows import Flaws
-from services.api.coupling.sealing import Keyed
+from services.api.coupling.sealing import Keyed, Names
 from shared.crypto import Vault
 from shared.registry.coupling import accession_key, patient_id_key, portions, studies_named
 from shared.registry.participants import WITHDRAWN
 from shared.tables import CouplingEntry, Participant, PatientIdentity, Study
+
+OTHERWISE: Final = "an entry in force says otherwise"
+ANOTHER: Final = f"{OTHERWISE}; if it is wrong, remove it, and upload the list again"
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """An entry that is to say what it did not say."""
+
+    id: str
+    more: Mapping[str, Any]
+    """By column."""
+    expires_at: datetime | None
 
 
 @dataclass
@@ -20,6 +34,7 @@ class Standing:
     """What becomes of each row, and of the expired entries that are in its way."""
 
     added: list[Keyed] = field(default_factory=list)
+    amended: list[Amended] = field(default_factory=list)
     prolonged: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     expired: list[str] = field(default_factory=list)
@@ -31,9 +46,15 @@ def in_force(at: datetime) -> ColumnElement[bool]:
 
 
 async def compare(
-    session: AsyncSession, project: str, rows: Mapping[str, Keyed], at: datetime, until: datetime | None, flaws: Flaws
+    session: AsyncSession,
+    vault: Vault,
+    project: str,
+    rows: Mapping[str, Keyed],
+    at: datetime,
+    until: datetime | None,
+    flaws: Flaws,
 ) -> Standing:
-    """Conflicts are added to the flaws."""
+    """Conflicts are added to the flaws. What a row leaves out stays as the entry says it."""
     standing = Standing()
     for keys in portions(list(rows)):
         there = await session.execute(
@@ -43,17 +64,26 @@ async def compare(
                 CouplingEntry.participant,
                 CouplingEntry.event,
                 CouplingEntry.expires_at,
+                CouplingEntry.accession_hash,
+                CouplingEntry.patient_hash,
+                CouplingEntry.issuer,
             ).where(CouplingEntry.project == project, CouplingEntry.key.in_(keys))
         )
         new = dict.fromkeys(keys)
-        for key, identity, participant, event, expires_at in there:
+        for key, identity, participant, event, expires_at, *names in there:
             if expires_at is not None and expires_at <= at:
                 standing.expired.append(identity)
                 continue
             del new[key]
-            if (participant, event) != rows[key].says:
-                flaws.add(rows[key].row.line, "participant", "an entry in force says otherwise", identity)
-            elif expires_at is not None and (until is None or until > expires_at):
+            mine, said = rows[key], Names(*names)
+            longer = expires_at is not None and (until is None or until > expires_at)
+            if (participant, event) != mine.says:
+                flaws.add(mine.row.line, "participant", OTHERWISE, identity)
+            elif (column := mine.contradicted(said, vault)) is not None:
+                flaws.add(mine.row.line, column, ANOTHER, identity)
+            elif more := mine.adds(said):
+                standing.amended.append(Amended(identity, more, until if longer else expires_at))
+            elif longer:
                 standing.prolonged.append(identity)
             else:
                 standing.unchanged.append(identity)

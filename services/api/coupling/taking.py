@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.coupling.sealing import Keyed
-from services.api.coupling.standing import Standing
+from services.api.coupling.standing import Amended, Standing
 from shared.bus import Message
 from shared.events import CouplingChanged
 from shared.ledger import add
@@ -27,7 +28,7 @@ async def take(
     upload = CouplingUpload(
         id=new_id(),
         project=project,
-        rows=len(standing.added) + len(standing.prolonged) + len(standing.unchanged),
+        rows=len(standing.added) + len(standing.amended) + len(standing.prolonged) + len(standing.unchanged),
         added=len(standing.added),
         prolonged=len(standing.prolonged),
         unchanged=len(standing.unchanged),
@@ -39,6 +40,7 @@ async def take(
     await session.flush()
     for some in portions(standing.expired):
         await session.execute(delete(CouplingEntry).where(CouplingEntry.id.in_(some)))
+    await _amend(session, standing.amended, upload.id)
     for some in portions(standing.prolonged):
         await _change(session, some, upload=upload.id, expires_at=until)
     for some in portions(standing.unchanged):
@@ -48,6 +50,20 @@ async def take(
         await session.execute(insert(CouplingEntry.__table__), values)  # type: ignore[arg-type]
     await add(session, [Message.of(CouplingChanged(project=project, upload=upload.id, after=""))])
     return upload
+
+
+async def _amend(session: AsyncSession, amended: Sequence[Amended], upload: str) -> None:
+    """Those of which the same columns change together; who is removed meanwhile stays away."""
+    table = CouplingEntry.__table__
+    this = update(table).where(table.c.id == bindparam("entry"))  # type: ignore[arg-type]
+    for _, alike in groupby(sorted(amended, key=_columns), _columns):
+        for some in portions(list(alike), AT_ONCE):
+            values = [{"entry": each.id, "upload": upload, "expires_at": each.expires_at, **each.more} for each in some]
+            await session.execute(this, values)
+
+
+def _columns(each: Amended) -> list[str]:
+    return sorted(each.more)
 
 
 async def _change(session: AsyncSession, identities: Sequence[str], **values: Any) -> None:

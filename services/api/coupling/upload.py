@@ -15,7 +15,7 @@ from services.api.actor import Actor
 from services.api.coupling.checks import Terms, check
 from services.api.coupling.rows import Flaws, Row
 from services.api.coupling.sealing import Keyed, Once, keyed, once
-from services.api.coupling.standing import check_consent, check_participants, compare, studies_here
+from services.api.coupling.standing import Standing, check_consent, check_participants, compare, studies_here
 from services.api.coupling.taking import take
 from services.api.problems import Problem
 from services.api.rows import get_row
@@ -58,6 +58,7 @@ class Report:
     flaws: Flaws
     rows: int = 0
     added: int = 0
+    amended: int = 0
     prolonged: int = 0
     unchanged: int = 0
     studies: int = 0
@@ -87,13 +88,14 @@ async def upload(context: Context, wish: Wish, answer: Answer | None = None) -> 
         await check_participants(session, context.vault, wish.project, listed.by_key, flaws, wish.sites)
         report.studies = await studies_here(session, report.keys)
         if wish.dry_run or flaws:
-            standing = await compare(session, wish.project, listed.by_key, at, until, flaws)
-            return _counted(report, len(standing.added), len(standing.prolonged), len(standing.unchanged))
+            return _counted(
+                report, await compare(session, context.vault, wish.project, listed.by_key, at, until, flaws)
+            )
     async with context.database.session() as session:
         await plan_anew(session)
         await lock(session, "coupling", wish.project)
         await check_consent(session, wish.project, listed.by_key, flaws)
-        standing = await compare(session, wish.project, listed.by_key, at, until, flaws)
+        standing = await compare(session, context.vault, wish.project, listed.by_key, at, until, flaws)
         if not flaws:
             made = await take(session, wish.project, standing, at, until, wish.who.name)
             await _enrol(session, wish, standing.added)
@@ -101,7 +103,7 @@ async def upload(context: Context, wish: Wish, answer: Answer | None = None) -> 
             if answer is not None:
                 await answer(session, report)
     context.relay.wake()
-    return _counted(report, len(standing.added), len(standing.prolonged), len(standing.unchanged))
+    return _counted(report, standing)
 
 
 async def _enrol(session: AsyncSession, wish: Wish, added: Sequence[Keyed]) -> None:
@@ -131,6 +133,7 @@ async def _hashed(rows: Sequence[Row], vault: Vault, flaws: Flaws, seal: bool) -
     return once(made, flaws)
 
 
-def _counted(report: Report, added: int, prolonged: int, unchanged: int) -> Report:
-    report.added, report.prolonged, report.unchanged = added, prolonged, unchanged
+def _counted(report: Report, standing: Standing) -> Report:
+    report.added, report.amended = len(standing.added), len(standing.amended)
+    report.prolonged, report.unchanged = len(standing.prolonged), len(standing.unchanged)
     return report

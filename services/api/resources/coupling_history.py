@@ -26,6 +26,7 @@ class UploadItem(Shape):
         id="0b8f7c3e-53b7-4a43-8f4e-3c1d6b1f4a11",
         rows=212,
         added=180,
+        amended=0,
         prolonged=32,
         unchanged=0,
         entries=212,
@@ -36,6 +37,7 @@ class UploadItem(Shape):
     id: str
     rows: int
     added: int
+    amended: int
     prolonged: int
     unchanged: int
     entries: int = Field(description="that it was the last to name, and that are still there")
@@ -120,6 +122,7 @@ def _item(row: CouplingUpload, entries: int) -> UploadItem:
         id=row.id,
         rows=row.rows,
         added=row.added,
+        amended=row.rows - row.added - row.prolonged - row.unchanged,
         prolonged=row.prolonged,
         unchanged=row.unchanged,
         entries=entries,

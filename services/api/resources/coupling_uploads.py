@@ -70,6 +70,7 @@ class UploadReport(Shape):
         upload=None,
         rows=212,
         added=180,
+        amended=0,
         prolonged=30,
         unchanged=0,
         conflicts=1,
@@ -94,6 +95,7 @@ class UploadReport(Shape):
     upload: str | None = Field(description="its id; null: nothing was taken")
     rows: int = Field(description="that could be read")
     added: int
+    amended: int = Field(description="entries that said less: an AccessionNumber, a PatientID or its issuer is new")
     prolonged: int
     unchanged: int
     conflicts: int = Field(description="lines that contradict an entry in force")
@@ -176,6 +178,7 @@ def _answer(listed: CouplingList, report: Report, dry_run: bool) -> UploadReport
         upload=report.upload,
         rows=report.rows,
         added=report.added,
+        amended=report.amended,
         prolonged=report.prolonged,
         unchanged=report.unchanged,
         conflicts=report.flaws.conflicts,

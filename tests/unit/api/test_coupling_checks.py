@@ -1,5 +1,7 @@
 """What is wrong with a row, by itself and beside the others; the reason never says whose it is."""
 
+from typing import Any
+
 import pytest
 
 from services.api.coupling.checks import Terms, check
@@ -73,11 +75,57 @@ def test_a_study_is_named_once() -> None:
         row(3, accession_number="A1"),
         row(4, "X2", accession_number="A1"),
         row(5, "X2", patient_id="A1"),
+        row(6, accession_number="A1", patient_id="P1"),
+        row(7, accession_number="A2", patient_id="P1"),
+        row(8, accession_number="A2", patient_id="P2"),
+        row(9, accession_number="A2", patient_id="P1", issuer="HUS"),
+        row(10, accession_number="A2", patient_id="P1"),
     ]
     found = once([keyed(each, VAULT, seal=False) for each in rows], flaws)
-    assert [each.row.line for each in found.by_key.values()] == [2, 5]
-    assert found.repeated == [3]
-    assert [(each.line, each.reason) for each in flaws.kept] == [(4, "line 2 says otherwise of it")]
+    assert [each.row.line for each in found.by_key.values()] == [2, 5, 7]
+    assert found.repeated == [3, 10]
+    assert [(each.line, each.reason[:6]) for each in flaws.kept] == [
+        (4, "line 2"), (6, "line 2"), (8, "line 7"), (9, "line 7"),
+    ]  # fmt: skip
+    assert {each.reason[6:] for each in flaws.kept} == {" says otherwise of it"}
+
+
+@pytest.mark.parametrize(
+    ("there", "said", "otherwise", "more"),
+    [
+        ({}, {}, None, ()),
+        ({"accession_number": "A1"}, {"accession_number": "A1"}, None, ()),
+        ({"accession_number": "A1"}, {"accession_number": "A2"}, "accession_number", None),
+        ({"accession_number": "A1"}, {}, None, ()),
+        ({}, {"accession_number": "A1"}, None, ("accession",)),
+        ({}, {"accession_number": "A1", "patient_id": "P1"}, None, ("accession", "patient")),
+        ({"patient_id": "P1"}, {"accession_number": "A1"}, None, ("accession",)),
+        ({"patient_id": "P1"}, {"patient_id": "P2"}, "patient_id", None),
+        ({"patient_id": "P1"}, {"patient_id": "P1", "issuer": "HUS"}, None, ("patient",)),
+        ({"patient_id": "P1"}, {"patient_id": "P2", "issuer": "HUS"}, "patient_id", None),
+        ({"patient_id": "P1", "issuer": "HUS"}, {"patient_id": "P1"}, None, ()),
+        ({"patient_id": "P1", "issuer": "HUS"}, {"patient_id": "P2"}, "patient_id", None),
+        ({"patient_id": "P1", "issuer": "HUS"}, {"patient_id": "P1", "issuer": "OUS"}, "patient_id", None),
+        ({"patient_id": "P1", "issuer": "HUS"}, {"patient_id": "P2", "issuer": "HUS"}, "patient_id", None),
+        ({"patient_id": "P1", "issuer": "HUS"}, {"patient_id": "P1", "issuer": "HUS"}, None, ()),
+    ],
+)
+def test_what_a_row_says_beside_an_entry(
+    there: dict[str, str], said: dict[str, str], otherwise: str | None, more: tuple[str, ...] | None
+) -> None:
+    before, after = (
+        keyed(Row(2, "X1", "baseline", study_instance_uid="1.2.3", **fields), VAULT, seal=True)
+        for fields in (there, said)
+    )
+    assert after.contradicted(before.names, VAULT) == otherwise
+    if more is None:
+        return
+    columns: dict[str, Any] = {}
+    if "accession" in more:
+        columns |= {"accession_hash": after.accession_hash, "accession_number": after.accession_number}
+    if "patient" in more:
+        columns |= {"patient_hash": after.patient_hash, "patient_id": after.patient_id, "issuer": said.get("issuer")}
+    assert after.adds(before.names) == columns
 
 
 def test_the_most_exact_is_the_key_and_names_are_sealed() -> None:
