@@ -28,7 +28,8 @@ def _why(assignment: Item) -> str:
 
 
 def _state(study: Item) -> str:
-    return _assigned(study) or ("waiting" if study.get("arrived_at") else "arriving")
+    here = "waiting" if study.get("arrived_at") else "arriving"
+    return _assigned(study) or ("removed" if study.get("removed_at") else here)
 
 
 COLUMNS: tuple[Column, ...] = (

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy import event as sqlalchemy_event
 
+from services.api.lists import latest_first
+from services.api.resources.catalogue import BY_ARRIVAL, waiting
 from shared.bus import Bury, Delivery, Fate, Message
 from shared.database import Database
 from shared.events import StudyArrived, StudyAssigned
@@ -69,7 +71,11 @@ async def test_studies_with_their_identities_and_assignments(api: Api) -> None:
         answer = await api.get("/studies", **query)
         return [each["study_instance_uid"] for each in answer.json()["items"]]
 
-    assert await uids(state="waiting") == [STUDY]
+    gone = study_rows(api.context.vault, "1.2.5", first_seen_at=now() - timedelta(days=200))
+    gone[0].removed_at = now() - timedelta(days=20)
+    await api.add(*gone)
+    assert await uids() == [STUDY, "1.2.4", "1.2.5"]
+    assert await uids(state="waiting") == [STUDY], "what a policy has removed waits for nobody"
     assert await uids(state="assigned") == ["1.2.4"]
     assert await uids(limit=1, offset=1) == ["1.2.4"]
     assert (await api.get("/studies", state="else")).status_code == 422
@@ -442,7 +448,10 @@ async def test_counts(api: Api) -> None:
     assert (nothing["instances"], nothing["delivered"], nothing["dead"]) == (0, 0, 0)
     await with_study(api)
     await with_study(api, "1.2.4")
+    gone = study_rows(api.context.vault, "1.2.5")
+    gone[0].removed_at = now()
     await api.add(
+        *gone,
         assignment("1.2.4", PROJECT),
         InstanceConflict(
             path="archive/x",
@@ -455,13 +464,22 @@ async def test_counts(api: Api) -> None:
     )
     counted = (await api.get("/counts")).json()
     assert {name: counted[name] for name in ("instances", "conflicts", "studies", "series", "waiting")} == {
-        "instances": 4,
+        "instances": 6,
         "conflicts": 1,
-        "studies": 2,
-        "series": 2,
+        "studies": 3,
+        "series": 3,
         "waiting": 1,
     }
     assert "indexer.instances.received.v1" in counted["queues"]
+
+
+async def test_what_waits_is_read_in_its_order_and_not_sorted(sqlite: Database) -> None:
+    first = select(Study.study_instance_uid).where(waiting()).order_by(*latest_first(BY_ARRIVAL)).limit(100)
+    said = str(first.compile(sqlite.engine, compile_kwargs={"literal_binds": True}))
+    async with sqlite.reading() as session:
+        plan = [row[-1] for row in await session.execute(text(f"EXPLAIN QUERY PLAN {said}"))]
+    assert any("ix_studies_listed" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)
 
 
 async def test_a_page_of_ten_thousand_studies_costs_a_fixed_number_of_queries(api: Api) -> None:

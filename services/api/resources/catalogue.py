@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.actor import Actor
@@ -22,7 +22,7 @@ from shared.tables import Assignment, PatientIdentity, Study, StudyIdentity
 from shared.tables.base import now
 
 State = Literal["waiting", "assigned", "all"]
-"""Waiting: in no project yet. Assigned: in one at least."""
+"""Waiting: in no project yet, and not gone from the archive either. Assigned: in one at least."""
 
 BY_ARRIVAL = (Study.first_seen_at, Study.study_instance_uid)
 """As an index has it. Lists show the latest first."""
@@ -99,9 +99,14 @@ def assigned(project: str | None = None) -> ColumnElement[bool]:
     return exists().where(*where)
 
 
+def waiting() -> ColumnElement[bool]:
+    """Somebody may still assign the study: it is in no project, and no policy has removed its files."""
+    return and_(~assigned(), Study.is_here)
+
+
 def in_state(state: State) -> list[ColumnElement[bool]]:
     """A state as a condition."""
-    return {"waiting": [~assigned()], "assigned": [assigned()], "all": []}[state]
+    return {"waiting": [waiting()], "assigned": [assigned()], "all": []}[state]
 
 
 def seen_within(days: float) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from services.api.answers import Shape, example
 from services.api.needs import Ctx
-from services.api.resources.catalogue import assigned
+from services.api.resources.catalogue import waiting
 from shared.tables import (
     Base,
     InstanceConflict,
@@ -39,7 +39,7 @@ class Counts(Shape):
     conflicts: int = Field(description="other bytes under a SOP Instance UID that was taken")
     studies: int
     series: int
-    waiting: int = Field(description="studies in no project")
+    waiting: int = Field(description="studies in no project whose files are here")
     transfers: dict[str, int] = Field(description="by state")
     quarantined: int
     undecided: int = Field(description="in quarantine, and nobody has decided about it")
@@ -59,7 +59,7 @@ async def show_counts(context: Ctx) -> Counts:
         quarantined = await count(QuarantinedInstance)
         summed = func.coalesce(func.sum(Study.series_count), 0), func.coalesce(func.sum(Study.instance_count), 0)
         studies, series, instances = (await session.execute(select(func.count(), *summed).select_from(Study))).one()
-        waiting = await session.scalar(select(func.count()).select_from(Study).where(~assigned())) or 0
+        unassigned = await session.scalar(select(func.count()).select_from(Study).where(waiting())) or 0
         counted = {
             "conflicts": await count(InstanceConflict),
             "quarantined": quarantined,
@@ -73,7 +73,7 @@ async def show_counts(context: Ctx) -> Counts:
         studies=studies,
         series=series,
         instances=instances,
-        waiting=waiting,
+        waiting=unassigned,
         transfers={state: number for state, number, _ in transfers},
         delivered=sum(delivered for _, _, delivered in transfers),
         queues=queues,

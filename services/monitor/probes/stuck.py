@@ -28,13 +28,14 @@ async def look(ground: Ground, journal: Journal) -> list[Reading]:
     transfer = moment - timedelta(hours=settings.transfer_hours)
     publish = moment - timedelta(seconds=settings.publish_seconds)
     theirs = exists().where(Assignment.study_instance_uid == Study.study_instance_uid, Assignment.in_force)
+    unassigned = ~theirs, Study.is_here
     # Of associations that have ended: those that wait, and for a day those that were given up.
     waits = or_(Association.finished_at.is_(None), Association.finished_at > moment - GIVEN_UP)
     lacking = Association.announced > Association.indexed, Association.last_seen_at < publish, waits
     counts: tuple[tuple[str, State, str, Select[Any]], ...] = (
         ("index", "failing", "associations have brought more than is indexed", _count().where(*lacking)),
         ("arrive", "warning", "series are open for too long", _count().where(Series.open_since < arrive)),
-        ("assign", "warning", "studies wait for an assignment", _count().where(Study.arrived_at < assign, ~theirs)),
+        ("assign", "warning", "studies wait for an assignment", _count().where(Study.arrived_at < assign, *unassigned)),
         (
             "transfer",
             "failing",

@@ -30,6 +30,14 @@ def test_whose_a_study_is_today(assignments: list[dict[str, Any]], said: str) ->
     assert state({"arrived_at": "2026-01-31T12:00:00Z", "assignments": assignments}) == said
 
 
+def test_nobody_is_to_assign_what_has_left_the_archive() -> None:
+    state = dict(COLUMNS)["State"]
+    assert callable(state)
+    gone = {"arrived_at": "2026-01-31T12:00:00Z", "removed_at": "2026-07-31T12:00:00Z"}
+    assert state({**gone, "assignments": []}) == "removed"
+    assert state({**gone, "assignments": [MINE]}) == "ABCD-study ABCD-0017"
+
+
 def test_a_long_list_of_an_event_is_counted() -> None:
     assert (
         _some([f"1.2.{number}" for number in range(30)])
