@@ -21,7 +21,8 @@ def _assigned(study: Item) -> str:
 
 def _why(assignment: Item) -> str:
     """An assignment, what made it, and how it stands."""
-    ended = "ended" if assignment.get("ended_at") else ""
+    waits = f"waits for withdrawal {assignment['waits_for']}" if assignment.get("waits_for") else ""
+    ended = "ended" if assignment.get("ended_at") else waits
     stands = f"refused, {assignment['refused']}" if assignment.get("refused") else ended
     said = f"{assignment['project']} {assignment['participant']}".strip(), assignment.get("reason"), stands
     return ": ".join(each for each in said if each)

@@ -54,7 +54,7 @@ class MonitorSettings(FionaSettings):
     publish_seconds: float = Field(default=300, gt=0, description="how long what was received may wait for the bus")
     arrive_hours: float = Field(default=6, gt=0, description="how long a series may stay open")
     assign_days: float = Field(default=14, gt=0, description="how long a study may wait for somebody to assign it")
-    transfer_hours: float = Field(default=24, gt=0, description="how long a transfer may take")
+    transfer_hours: float = Field(default=24, gt=0, description="how long a transfer or a withdrawal may take")
 
     disks: Paths = Field(default=(), description="folders on other disks than the store's that are looked at, too")
     disk_warning: float = Field(default=0.8, gt=0, lt=1, description="how full a disk may be")

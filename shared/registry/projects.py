@@ -6,6 +6,8 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import ColumnElement, and_, or_
+
 from shared.settings import Settings
 from shared.tables import Project
 
@@ -45,6 +47,13 @@ def open_for_transfers(project: Project, today: date) -> str | None:
     if project.ends_on is not None and today >= project.ends_on:
         return f"the project's approval has ended on {project.ends_on}"
     return None
+
+
+def takes_studies(today: date) -> ColumnElement[bool]:
+    """The same of the projects of a query: that it takes studies."""
+    begun = or_(Project.starts_on.is_(None), Project.starts_on <= today)
+    lasting = or_(Project.ends_on.is_(None), Project.ends_on > today)
+    return and_(Project.state.in_(OPEN), Project.active, begun, lasting)
 
 
 def today() -> date:

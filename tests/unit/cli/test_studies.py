@@ -8,7 +8,7 @@ import pytest
 from cli.dead import _some
 from cli.failure import Code, Failure
 from cli.session import password
-from cli.studies import COLUMNS
+from cli.studies import COLUMNS, _why
 
 MINE = {"project": "ABCD-study", "participant": "ABCD-0017", "refused": None, "ended_at": None}
 ENDED = MINE | {"project": "OTHER-study", "ended_at": "2026-01-31T12:00:00Z"}
@@ -28,6 +28,19 @@ def test_whose_a_study_is_today(assignments: list[dict[str, Any]], said: str) ->
     state = dict(COLUMNS)["State"]
     assert callable(state)
     assert state({"arrived_at": "2026-01-31T12:00:00Z", "assignments": assignments}) == said
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        (MINE, "ABCD-study ABCD-0017: person"),
+        (MINE | {"waits_for": "c1"}, "ABCD-study ABCD-0017: person: waits for withdrawal c1"),
+        (ENDED, "OTHER-study ABCD-0017: person: ended"),
+        (REFUSED, "ABCD-study: person: refused, there is no such event"),
+    ],
+)
+def test_how_an_assignment_stands(assignment: dict[str, Any], said: str) -> None:
+    assert _why(assignment | {"reason": "person"}) == said
 
 
 def test_nobody_is_to_assign_what_has_left_the_archive() -> None:
