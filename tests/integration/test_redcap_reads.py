@@ -307,6 +307,22 @@ async def test_what_is_changed_or_removed_there_afterwards_is_said_each_time(api
     assert await read(api, server) == []
 
 
+@ON_ONE
+async def test_of_two_rows_that_contradict_each_other_one_counts_and_nothing_goes_to_and_fro(
+    api: Api, server: RedcapServer
+) -> None:
+    for record in ("1", "2"):
+        say(server, PROJECTS, record, project_name="ABCD-study", project_active="1", project_text=f"Row {record}")
+        entry(server, record, "A-1001", f"ABCD-000{record}")
+    entry(server, "3", "A-1003", "ABCD-0003")
+    entry(server, "4", "A-1003", "ABCD-0003")
+    says = "another row says otherwise of the same"
+    for _ in range(3):
+        assert await read(api, server) == [("project", "1", "redcap", says), ("coupling", "1", "redcap", says)]
+        assert (await project(api))["description"] == "Row 2"
+        assert sorted(await coupled(api)) == ["ABCD-0002", "ABCD-0003"]
+
+
 async def test_coupling_entries_come_once(api: Api, server: RedcapServer, database: Database) -> None:
     entry(server, "1", "A-1001", "ABCD-0001")
     entry(server, "2", "A-1002", "Kari Hansen")

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, or_, select
@@ -50,7 +50,8 @@ class Takeover:
         """Make what is not here, and follow REDCap where nobody here has decided otherwise."""
         here = {item["name"]: item for item in await self._gateway.items("/projects")}
         taken = await self._taken("project")
-        for wish in wishes:
+        there = self._each_once("project", wishes, lambda wish: wish.project)
+        for wish in there.values():
             before = taken.get(wish.project)
             try:
                 if wish.project in here:
@@ -63,8 +64,7 @@ class Takeover:
                     await self._new_project(wish)
             except NotTaken as error:
                 self._differ("project", wish.project, REDCAP, f"not taken: {error}")
-        names = {wish.project for wish in wishes}
-        for name in sorted(taken.keys() - names):
+        for name in sorted(taken.keys() - there.keys()):
             self._differ("project", name, GATEWAY, "was taken over and is not there any more")
 
     async def rules(self, wishes: Sequence[Wish]) -> None:
@@ -90,7 +90,7 @@ class Takeover:
     async def entries(self, wishes: Sequence[Wish]) -> None:
         """Each entry once: one that has expired here, or that somebody has removed, does not come back."""
         taken = await self._taken("coupling")
-        there = {self._key(wish): wish for wish in wishes}
+        there = self._each_once("coupling", wishes, self._key)
         in_force = await self._in_force(sorted({wish.project for wish in wishes}))
         fresh: dict[str, list[Wish]] = defaultdict(list)
         for key, wish in there.items():
@@ -107,6 +107,14 @@ class Takeover:
         references = {row.reference for key, row in taken.items() if key not in there}
         for identity in sorted(await self._still_in_force(references)):
             self._differ("coupling", identity, GATEWAY, "was taken over and is not there any more")
+
+    def _each_once(self, kind: str, wishes: Sequence[Wish], key: Callable[[Wish], str]) -> dict[str, Wish]:
+        """The last row of each project or study: it would go to and fro with one that says otherwise, which is told."""
+        last = {key(wish): wish for wish in wishes}
+        for wish in wishes:
+            if wish.values != last[key(wish)].values:
+                self._differ(kind, wish.record, REDCAP, "another row says otherwise of the same")
+        return last
 
     async def _new_project(self, wish: Wish) -> None:
         values = {name: value for name, value in wish.values.items() if name != "active"}
