@@ -51,6 +51,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.TransferCancelled,
         events.WithdrawalAnswered,
         events.WithdrawalConfirmed,
+        events.WithdrawalCompleted,
         events.RemovalRequested,
         events.RedcapComparisonRequested,
     ),

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.owed import owe
 from services.redcap.tokens import INCOMING, Tokens
-from services.redcap.withdrawn import forget, used
+from services.redcap.withdrawn import forget, forget_taken_back, used
 from services.redcap.writing.results import read_result
 from shared.database import Database, insert_new
 from shared.events import (
@@ -22,6 +22,7 @@ from shared.events import (
     TransferFailed,
     TransferRequested,
     WithdrawalAnswered,
+    WithdrawalCompleted,
     WithdrawalConfirmed,
 )
 from shared.handlers import Handlers
@@ -100,6 +101,12 @@ async def withdrawn(event: WithdrawalAnswered, session: AsyncSession, tokens: To
 async def confirmed(event: WithdrawalConfirmed, session: AsyncSession, tokens: Tokens) -> None:
     """A person has removed it by hand."""
     await _changed(session, tokens, event.transfer)
+
+
+@handlers.on(WithdrawalCompleted)
+async def taken_back(event: WithdrawalCompleted, session: AsyncSession) -> None:
+    """What was sent wrongly has left everywhere: what is kept of it here is of no use any more."""
+    await forget_taken_back(session, event.transfers)
 
 
 @handlers.on(RemovalRequested)

@@ -1,22 +1,45 @@
-"""Consent was withdrawn: what is kept here of a participant's places in REDCap goes; what stands there is said.
+"""What is kept here of places in REDCap goes with what was taken back, or with a consent; what stands there is said.
 
 Nothing is ever removed from REDCap by a program: the record and its images are for a person, and each comparison lists
 what is still there until somebody has removed it.
 """
 
 from collections import Counter
+from collections.abc import Collection
 
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.redcap.tokens import INCOMING
 from shared.events import RemovalRequested
-from shared.tables import RedcapDifference, RedcapInstance, RedcapOwed, RedcapResult, RedcapTarget, Withdrawal
+from shared.tables import (
+    RedcapDifference,
+    RedcapInstance,
+    RedcapOwed,
+    RedcapResult,
+    RedcapTarget,
+    Transfer,
+    Withdrawal,
+)
 
 
 async def used(session: AsyncSession) -> bool:
     """Whether there is, or was, a REDCap project that is written to."""
     return bool(await session.scalar(select(exists().where(RedcapTarget.project.is_not(None)))))
+
+
+def _images(transfers: Collection[str]) -> ColumnElement[bool]:
+    """What is owed of the images of these."""
+    return and_(RedcapOwed.kind == "imaging", RedcapOwed.subject.in_(transfers))
+
+
+async def forget_taken_back(session: AsyncSession, transfers: Collection[str]) -> None:
+    """What the studies of these transfers say of themselves. No consent would find it later.
+
+    Where it stands in REDCap stays known: it may be sent there again, and the participant is still in the project.
+    """
+    await session.execute(delete(RedcapResult).where(RedcapResult.transfer.in_(transfers)))
+    await session.execute(delete(RedcapOwed).where(_images(transfers)))
 
 
 async def forget(session: AsyncSession, event: RemovalRequested) -> tuple[Counter[str], Counter[str]]:
@@ -26,6 +49,8 @@ async def forget(session: AsyncSession, event: RemovalRequested) -> tuple[Counte
     results = delete(RedcapResult).where(RedcapResult.transfer.in_(event.transfers))
     sent = set(await session.scalars(results.returning(RedcapResult.study_instance_uid)))
     removed = Counter({"studies as they are called there": len(sent)})
+    called = select(Transfer.target_study_instance_uid).where(Transfer.id.in_(event.transfers))
+    sent.update(uid for uid in await session.scalars(called) if uid is not None)
 
     # What was sent under a wrong name stands in the wrong participant's record.
     theirs = or_(RedcapInstance.record == participant, RedcapInstance.subject.in_(sent))
@@ -35,7 +60,7 @@ async def forget(session: AsyncSession, event: RemovalRequested) -> tuple[Counte
 
     of_them = or_(
         and_(RedcapOwed.kind == "participant", RedcapOwed.subject == participant),
-        and_(RedcapOwed.kind == "imaging", RedcapOwed.subject.in_(event.transfers)),
+        _images(event.transfers),
     )
     owed = delete(RedcapOwed).where(RedcapOwed.project == event.project, of_them)
     removed["what REDCap was owed"] = len((await session.execute(owed.returning(RedcapOwed.subject))).all())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from services.redcap import handlers
 from services.redcap.client import Away, Pace, Redcap, open_http
@@ -26,6 +26,7 @@ from shared.events import (
     SeriesAnonymized,
     StudyArrived,
     WithdrawalAnswered,
+    WithdrawalCompleted,
 )
 from shared.store import Store
 from shared.tables import (
@@ -35,6 +36,8 @@ from shared.tables import (
     RedcapOwed,
     RedcapResult,
     RedcapTarget,
+    Series,
+    Study,
     StudyIdentity,
     Transfer,
     Withdrawal,
@@ -345,6 +348,40 @@ async def test_the_token_of_a_deleted_project_is_left_alone(filled: Database, ro
     await rounds.round()
     async with filled.reading() as session:
         assert list(await session.scalars(select(RedcapTarget.project))) == [INCOMING]
+
+
+@ON_ONE
+async def test_of_a_study_that_was_forgotten_incoming_hears_nothing_that_it_has_not_heard_before(
+    filled: Database, rounds: Rounds, server: RedcapServer, tmp_path: Path
+) -> None:
+    """It may have been sent under the name of somebody who has not withdrawn anything."""
+    await happened(filled, tmp_path)
+    async with filled.session() as session:
+        for table in (Series, StudyIdentity, Study):
+            await session.execute(delete(table))
+    await all_paid(rounds)
+    assert (await owed(filled), server.projects[INCOMING_TOKEN].data) == ([], {})
+
+
+@ON_ONE
+async def test_what_was_taken_back_is_forgotten_and_where_it_stands_is_found_by_a_later_consent(
+    filled: Database, rounds: Rounds, tmp_path: Path
+) -> None:
+    await happened(filled, tmp_path)
+    await all_paid(rounds)
+    removal = RemovalRequested(withdrawal="w2", project=PROJECT, transfers=("t1",), studies=(STUDY,))
+    async with filled.session() as session:
+        await insert_new(session, RedcapResult, [{"transfer": "t1", "study_instance_uid": SENT}])
+        await owe(session, PROJECT, "imaging", ["t1", "t2"])
+        await session.execute(update(Transfer).values(state="withdrawn", target_study_instance_uid=SENT))
+        taken_back = WithdrawalCompleted(withdrawal="w1", project=PROJECT, transfers=("t1",))
+        await handlers.taken_back(taken_back, session)
+        session.add(Withdrawal(id="w2", kind="consent", project=PROJECT, participant="ABCD-0099", state="under_way"))
+    assert [each.subject for each in await owed(filled)] == ["t2"]
+    async with filled.session() as session:
+        assert await session.get(RedcapResult, "t1") is None
+        [said] = await handlers.remove(removal, session)
+    assert (said.removed["places in REDCap"], said.left["images in REDCap"]) == (1, 1)
 
 
 @ON_ONE

@@ -16,7 +16,7 @@ from services.redcap.writing.lines import Line
 from shared.crypto import Vault
 from shared.log import logger
 from shared.store import Store
-from shared.tables import Participant, RedcapOwed, Transfer
+from shared.tables import Participant, RedcapOwed, Study, Transfer
 
 log = logger("redcap")
 
@@ -104,11 +104,12 @@ class Gatherer:
             return []
         if transfer.state in incoming.UNDER_WAY and (owed.final or owed.kind == "imaging"):
             raise NotYet
-        withdrawn = await imaging.withdrawn(session, transfer.project, transfer.participant)
+        gone = await imaging.withdrawn(session, transfer.project, transfer.participant)
         if owed.kind == "imaging":
-            if withdrawn or transfer.state not in imaging.SENT:
+            if gone or transfer.state not in imaging.SENT:
                 return []
             return await imaging.imaging_lines(session, self.store, self.mapping.project, schema, transfer)
-        if withdrawn and not await incoming.told(session, transfer):
+        gone = gone or await session.get(Study, transfer.study_instance_uid) is None
+        if gone and not await incoming.told(session, transfer):
             return []
         return [await incoming.transfer_line(session, self.store, self.zone, self.mapping.incoming, transfer)]
