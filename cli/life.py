@@ -116,10 +116,13 @@ def confirm(
     name: str,
     export: Export,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The copy that was downloaded.")],
+    missing: Annotated[
+        int, typer.Option(min=0, help="How many instances are missing in it, if any are: `exports` says it.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Confirm to have an export, by one's copy of it; after the last one the project's data go from here for good."""
-    body = {"sha256": _digest(file)}
+    body = {"sha256": _digest(file), "missing": missing}
     with Client() as client:
         path = f"/projects/{segment(name)}/exports/{segment(export)}/confirm"
         record(client.post(path, body), as_json)

@@ -79,6 +79,7 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
     "export-under-way": (409, "An export is being made already"),
     "export-not-there": (409, "The file is not there"),
     "other-file": (409, "The copy is not the file that was made here"),
+    "instances-missing": (409, "The file does not hold all that was de-identified"),
     "nothing-reported": (409, "The janitor has not reported yet what it would remove"),
     "janitor-stopped": (409, "The janitor removes nothing: nobody has let it"),
     "mail-sent": (409, "The mail was sent already"),

@@ -54,7 +54,7 @@ async def export(work: ProjectWork, tools: Tools) -> None:
         row.instances, row.missing, row.made_at = bundle.instances, missing, moment
         detail = f"{bundle.instances} instances, {bundle.size} bytes" + (f", {missing} held no more" if missing else "")
         await note(session, project.name, "exported", detail, at=moment)
-        await tell(session, tools.vault, project, *letters.exported(project, row.id, row.final))
+        await tell(session, tools.vault, project, *letters.exported(project, row.id, row.final, missing))
         return [
             ProjectExported(
                 project=project.name, export=row.id, final=row.final, instances=bundle.instances, missing=missing

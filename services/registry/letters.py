@@ -34,17 +34,27 @@ def archived(project: Project, export_on: date) -> tuple[str, str]:
     )
 
 
-def exported(project: Project, export: str, final: bool) -> tuple[str, str]:
+def exported(project: Project, export: str, final: bool, missing: int) -> tuple[str, str]:
     """Subject and text when a file waits for the PI."""
     end = (
-        f"\n\nOnly when you have confirmed it (`fiona project confirm {project.name} {export}`), the data will be "
+        f"\n\nOnly when you have confirmed it (`fiona project confirm {project.name} {export} FILE"
+        f"{f' --missing {missing}' if missing else ''}`), the data will be "
         f"{WHAT_FOLLOWS[project.end_provision]} here. Please do so when you have checked your copy: nothing can be "
         "brought back afterwards."
     )
     return (
         f"{project.name}: the data can be downloaded",
         f"The data of the research project {project.name} are ready:\n"
-        f"`fiona project download {project.name} {export}`{end if final else ''}\n",
+        f"`fiona project download {project.name} {export} --to FILE`"
+        f"{_lacking(missing, final) if missing else ''}{end if final else ''}\n",
+    )
+
+
+def _lacking(missing: int, final: bool) -> str:
+    end = " Those will then be deleted as well, so please get them from there before you confirm." if final else ""
+    return (
+        f"\n\nThis file does not hold all. Held here no more, and not in it: {missing} of the images that were "
+        f"de-identified. What was sent of them is at the project's destinations only.{end}"
     )
 
 

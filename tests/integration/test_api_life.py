@@ -199,9 +199,10 @@ async def test_exports_are_downloaded_and_confirmed(api: Api) -> None:
     assert kind(await api.post(f"{path}/confirm", {"sha256": "0" * 64})) == "export-not-there"
     assert [each["kind"] for each in (await api.get(f"/projects/{NAME}/steps")).json()["work"]] == ["export"]
 
-    async def ready(final: bool) -> None:
+    async def ready(final: bool, missing: int = 0) -> None:
         async with api.context.database.session() as session:
             row = await session.get_one(ProjectExport, item["id"])
+            row.missing = missing
             row.state, row.path, row.sha256, row.final = (
                 "ready",
                 api.context.store.export(NAME, row.id),
@@ -222,9 +223,16 @@ async def test_exports_are_downloaded_and_confirmed(api: Api) -> None:
     assert not [event for event in await api.owed() if isinstance(event, ProjectConfirmed)], "it is from before"
     async with api.context.database.session() as session:
         (await session.get_one(Project, NAME)).archived_at = now() - timedelta(days=400)
-    await ready(final=True)
+    await ready(final=True, missing=3)
+    for said in ({}, {"missing": 0}, {"missing": 2}):
+        refused = await api.post(f"{path}/confirm", {"sha256": "1" * 64, **said})
+        assert kind(refused) == "instances-missing"
+        assert refused.json()["detail"].startswith("3 instances")
+    assert not [event for event in await api.owed() if isinstance(event, ProjectConfirmed)]
     for _ in range(2):
-        assert (await api.post(f"{path}/confirm", {"sha256": "1" * 64})).status_code == 200
+        assert (await api.post(f"{path}/confirm", {"sha256": "1" * 64, "missing": 3})).status_code == 200
+    steps = (await api.get(f"/projects/{NAME}/steps")).json()["items"]
+    assert f"{item['id']}, 3 instances missing in it" in {each["detail"] for each in steps}
     assert [event for event in await api.owed() if isinstance(event, ProjectConfirmed)] == [
         ProjectConfirmed(project=NAME, export=item["id"])
     ]

@@ -75,6 +75,7 @@ async def test_from_the_application_to_the_archive(
     other = tmp_path / "other.zip"
     other.write_bytes(b"another file")
     assert await fiona("project", "confirm", NAME, export["id"], other) == Code.CONFLICT
+    assert await fiona("project", "confirm", NAME, export["id"], copy, "--missing", 1) == Code.CONFLICT, "none is"
     assert (await fiona.json("project", "confirm", NAME, export["id"], copy))["state"] == "confirmed"
 
     assert (await fiona.json("project", "archive", NAME, "--reason", "all is there"))["state"] == "archived"

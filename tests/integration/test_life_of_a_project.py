@@ -146,12 +146,16 @@ class World:
         answer = await self.api.get(f"/projects/{NAME}/steps")
         return [f"{each['kind']} {each['detail']}".strip() for each in reversed(answer.json()["items"])]
 
-    async def mails(self) -> list[str]:
-        """The subjects of all mails to the PI so far."""
+    async def letters(self) -> list[tuple[str, str]]:
+        """Subjects and texts of all mails to the PI so far."""
         async with self.database.reading() as session:
             rows = list(await session.scalars(select(Mail).order_by(Mail.created_at, Mail.id)))
-        opened = [(self.vault.decrypt(row.recipient), self.vault.decrypt(row.subject)) for row in rows]
-        return [subject for to, subject in opened if to == "kari@example.org"]
+        opened = [[self.vault.decrypt(each or b"") for each in (row.recipient, row.subject, row.text)] for row in rows]
+        return [(subject, text) for to, subject, text in opened if to == "kari@example.org"]
+
+    async def mails(self) -> list[str]:
+        """The subjects of them."""
+        return [subject for subject, _ in await self.letters()]
 
     async def count(self, table: Any, *where: Any) -> int:
         async with self.database.reading() as session:
@@ -511,6 +515,37 @@ async def test_an_export_counts_an_instance_once_and_leaves_out_what_was_taken_b
     assert await world.on(date(2030, 1, 2)) == ["project.exported.v1"]
     export = await exported(world)
     assert (export["instances"], export["missing"]) == (0, 0), "it does not belong there"
+
+
+@pytest.mark.parametrize("provision", ["delete", "anonymise"])
+async def test_nothing_goes_of_which_nobody_knew_that_it_was_missing(
+    world: World, tmp_path: Path, provision: str
+) -> None:
+    """The janitor has cleared de-identified files while the project was going on."""
+    await begun(world, provision)
+    await one_more(world, tmp_path / "source")
+    [*_, cleared] = sorted((world.store / "anonymized").rglob("*.dcm"))
+    cleared.unlink()
+    assert await world.on(date(2031, 6, 30)) == ["project.moved.v1"]
+    assert await world.on(date(2032, 6, 29)) == ["project.exported.v1"]
+    export = await exported(world)
+    assert (export["final"], export["instances"], export["missing"]) == (True, 2, 1)
+    subject, text = (await world.letters())[-1]
+    assert subject == f"{NAME}: the data can be downloaded"
+    assert "not in it: 1 of the images that were de-identified" in text
+    assert f"`fiona project confirm {NAME} {export['id']} FILE --missing 1`" in text
+
+    path = f"/projects/{NAME}/exports/{export['id']}/confirm"
+    assert kind(await world.api.post(path, {"sha256": export["sha256"]})) == "instances-missing"
+    assert await world.on(date(2032, 7, 1)) == []
+    assert len(world.sent()) == 3, "nothing has left the destination"
+    answer = await world.api.post(path, {"sha256": export["sha256"], "missing": 1})
+    assert answer.json()["state"] == "confirmed", answer.text
+    assert f"confirmed {export['id']}, 1 instances missing in it" in await world.steps()
+    names = [name for day in (2, 3, 4) for name in await world.on(date(2032, 7, day))]
+    assert names[-1] == "project.moved.v1"
+    if provision == "anonymise":
+        assert f"anonymised as {NAME}-anon: 2 instances, 0 left behind, 1 held no more" in await world.steps()
 
 
 PUT_RIGHT: Mapping[str, tuple[str, dict[str, str], str]] = {

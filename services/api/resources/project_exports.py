@@ -57,6 +57,11 @@ class Confirmation(Shape):
 
     model_config = example(sha256=DIGEST)
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="of the copy that was downloaded")
+    missing: int = Field(
+        default=0,
+        ge=0,
+        description="how many instances are missing in it, as the export says: after the last one they are nowhere",
+    )
 
 
 class LeftoverItem(Shape):
@@ -150,7 +155,9 @@ async def download_export(context: Ctx, name: ProjectName, identity: Identity) -
 @router.post(
     "/projects/{name}/exports/{identity}/confirm",
     summary="Confirm to have a project's data",
-    responses=documented("unknown-project", "unknown-export", "export-not-there", "other-file", "invalid-request"),
+    responses=documented(
+        "unknown-project", "unknown-export", "export-not-there", "other-file", "instances-missing", "invalid-request"
+    ),
 )
 async def confirm_export(
     context: Ctx, who: Who, name: ProjectName, identity: Identity, wish: Confirmation
@@ -166,8 +173,12 @@ async def confirm_export(
             raise _not_there(row, why)
         if row.sha256 != wish.sha256:
             raise Problem("other-file")
+        if row.missing != wish.missing:
+            said = f"{row.missing} instances that were de-identified are held no more and are not in it"
+            raise Problem("instances-missing", f"{said}: confirm it with this number as `missing`")
         row.state, row.confirmed_by, row.confirmed_at = "confirmed", who.name, now()
-        await life.note(session, name, "confirmed", row.id, by=who.name)
+        known = f", {row.missing} instances missing in it" if row.missing else ""
+        await life.note(session, name, "confirmed", f"{row.id}{known}", by=who.name)
         if project is not None and ends_with(project, row):
             await life.work(session, name, project.end_provision, row.id)
             await add(session, [Message.of(ProjectConfirmed(project=name, export=row.id))])
