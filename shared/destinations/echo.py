@@ -1,6 +1,5 @@
 """Is a destination there? C-ECHO, a QIDO-RS for one study, or a file written and removed."""
 
-import asyncio
 import os
 import tempfile
 from pathlib import Path
@@ -17,6 +16,9 @@ from shared.destinations.config import (
 )
 from shared.destinations.connect import http_client
 from shared.destinations.dimse import NoAssociation, associate
+from shared.threads import Threads
+
+in_thread = Threads("echo")
 
 
 class EchoFailed(Exception):
@@ -27,11 +29,11 @@ async def echo(name: str, config: DestinationConfig, data: Path) -> None:
     """Return when the destination `name` answers; EchoFailed when not. `data` is the root of the store."""
     match config:
         case DicomDestination():
-            await asyncio.to_thread(_c_echo, config)
+            await in_thread(_c_echo, config)
         case DicomWebDestination():
-            await asyncio.to_thread(_qido, config)
+            await in_thread(_qido, config)
         case FolderDestination():
-            await asyncio.to_thread(_touch, config.root(name, data))
+            await in_thread(_touch, config.root(name, data))
         case NullDestination():
             return
 

@@ -19,6 +19,7 @@ from services.monitor import metrics
 from services.monitor.neighbours import Api, receiver
 from services.monitor.probes import Ground
 from services.monitor.readings import Reading, by_limits, lasting
+from services.monitor.threads import in_thread
 from shared.destinations import DicomDestination, DicomWebDestination, Tls, parse_destination
 from shared.tables import Destination
 from shared.tables.base import now
@@ -45,7 +46,7 @@ async def look(ground: Ground) -> list[Reading]:
     """A reading for each; of one that cannot be asked now nothing new is known."""
     places = await _places(ground)
     seconds = ground.settings.echo_seconds
-    ends = await asyncio.gather(*(asyncio.to_thread(ends_at, each, seconds) for each in places.values()))
+    ends = await asyncio.gather(*(in_thread(ends_at, each, seconds) for each in places.values()))
     return [_reading(ground, name, end) for name, end in zip(places, ends, strict=True)]
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from services.monitor import metrics
 from services.monitor.probes import Ground
 from services.monitor.readings import Reading, by_limits
+from services.monitor.threads import in_thread
 from shared.destinations import DicomWebDestination, parse_destination
 from shared.destinations.connect import http_client
 from shared.tables import Destination
@@ -39,7 +40,7 @@ async def look(ground: Ground) -> list[Reading]:
         if isinstance(parsed, DicomWebDestination):
             soon = parsed.model_copy(update={"timeout": min(parsed.timeout, ground.settings.echo_seconds)})
             asked[name] = lambda config=soon: http_client(config)  # type: ignore[misc]
-    answers = await asyncio.gather(*(asyncio.to_thread(skew_of, client) for client in asked.values()))
+    answers = await asyncio.gather(*(in_thread(skew_of, client) for client in asked.values()))
     return [*readings, *(_reading(ground, name, skew) for name, skew in zip(asked, answers, strict=True))]
 
 
