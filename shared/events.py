@@ -505,7 +505,7 @@ class WithdrawalRetried(Event):
 
 
 class WithdrawalCompleted(Event):
-    """What was sent wrongly has left everywhere: what its transfers have left here is of no use any more."""
+    """What was sent has left everywhere: what its transfers have left here is of no use any more."""
 
     name: ClassVar[str] = "withdrawal.completed.v1"
     withdrawal: str

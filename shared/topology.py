@@ -60,6 +60,7 @@ SUBSCRIPTIONS: dict[str, tuple[type[events.Event], ...]] = {
         events.DeliveryRequested,
         events.SeriesDelivered,
         events.WithdrawalRequested,
+        events.WithdrawalCompleted,
         events.RemovalRequested,
         events.RetentionEnded,
     ),

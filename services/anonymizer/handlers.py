@@ -37,7 +37,7 @@ from shared.manifest import Manifest
 from shared.store import Store
 from shared.switchable import Switch
 from shared.tables import Project, QuarantinedInstance
-from shared.transfers import wanted
+from shared.transfers import those_that_left, wanted
 from shared.volume import FULL
 
 handlers = Handlers()
@@ -164,10 +164,15 @@ async def _keep(database: Database, event: TransferRequested, done: Done) -> int
 
 @handlers.on(RemovalRequested)
 async def remove(event: RemovalRequested, database: Database, store: Store) -> list[RemovalAnswered]:
-    """Consent was withdrawn: files, findings, quarantine and counts of the participant go."""
+    """Consent was withdrawn: files, findings, quarantine and counts of the participant go.
+
+    Of what somebody has still to remove at a destination that which was sent stays: the manifests say what it is.
+    """
+    async with database.reading() as session:
+        have_left = await those_that_left(session, event.transfers)
     removed, left = Counts[str](), Counts[str]()
     for transfer in event.transfers:
-        gone, stays = await remove_transfer(event.project, transfer, database, store)
+        gone, stays = await remove_transfer(event.project, transfer, database, store, sent=transfer in have_left)
         removed += gone
         left += stays
     return [RemovalAnswered(withdrawal=event.withdrawal, service="anonymizer", removed=dict(removed), left=dict(left))]
@@ -181,6 +186,6 @@ async def retire(event: RetentionEnded, database: Database, store: Store) -> lis
 
 @handlers.on(WithdrawalCompleted)
 async def withdrawn(event: WithdrawalCompleted, database: Database, store: Store) -> None:
-    """What was sent wrongly has left its destinations, and leaves here."""
+    """What was sent has left its destinations, and leaves here."""
     for transfer in event.transfers:
         await remove_transfer(event.project, transfer, database, store)

@@ -7,6 +7,8 @@ gone then. What is not there any more to be counted stays counted, and is said.
 import asyncio
 import shutil
 from collections import Counter
+from collections.abc import Iterable
+from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,13 +23,20 @@ from shared.tables import CountedPart, QuarantinedInstance
 
 Part = tuple[str, int]
 """SeriesInstanceUID of the source, and revision."""
+TREES: Final = {"anonymized": "de-identified files", "review": "review files"}
+"""What of the store is a transfer's, and how people are told of it."""
 
 
 async def remove_transfer(
-    project: str, transfer: str, database: Database, store: Store
+    project: str, transfer: str, database: Database, store: Store, *, sent: bool = True
 ) -> tuple[Counter[str], Counter[str]]:
-    """Remove rows, then files; what was removed, and what could not be. Twice is as good as once."""
-    removed, left = await uncount(project, transfer, database, store)
+    """Remove rows, then files; what was removed, and what could not be. Twice is as good as once.
+
+    `sent`: also what has passed, and was counted; else only what people were shown and what stayed in quarantine.
+    """
+    removed, left = Counter[str](), Counter[str]()
+    if sent:
+        removed, left = await uncount(project, transfer, database, store)
     async with database.session() as session:
         await lock(session, "anonymized", transfer)
         gone = await session.execute(
@@ -36,7 +45,7 @@ async def remove_transfer(
             .returning(QuarantinedInstance.sop_instance_uid)
         )
         removed["instances in quarantine"] += len(gone.all())
-    removed += await asyncio.to_thread(_remove_files, store, transfer)
+    removed += await asyncio.to_thread(_remove_files, store, transfer, TREES if sent else ("review",))
     return removed, left
 
 
@@ -81,9 +90,10 @@ def _tally(store: Store, transfer: str, parts: list[Part]) -> tuple[dict[Part, l
     return found, missing
 
 
-def _remove_files(store: Store, transfer: str) -> Counter[str]:
+def _remove_files(store: Store, transfer: str, trees: Iterable[str]) -> Counter[str]:
     removed = Counter[str]()
-    for folder, what in ((f"anonymized/{transfer}", "de-identified files"), (f"review/{transfer}", "review files")):
-        removed[what] += sum(path.is_file() and path.name != ".lock" for path in (store / folder).rglob("*"))
-        shutil.rmtree(store / folder, ignore_errors=True)
+    for tree in trees:
+        folder = store / f"{tree}/{transfer}"
+        removed[TREES[tree]] += sum(path.is_file() and path.name != ".lock" for path in folder.rglob("*"))
+        shutil.rmtree(folder, ignore_errors=True)
     return removed

@@ -25,6 +25,9 @@ from shared.tables import Assignment, Removal, Transfer, TransferPart, Withdrawa
 from shared.tables.base import now
 from shared.transfers import STOPPED, leaving
 
+FORGOTTEN = "it is not known any more what there was"
+"""Nothing where there was something before is no answer: what is listed for a person stays listed."""
+
 
 async def end(session: AsyncSession, withdrawal: Withdrawal, assignments: Sequence[Assignment]) -> list[Event]:
     """End assignments because of a withdrawal: what is told of that, and what was sent because of them is to leave."""
@@ -92,10 +95,17 @@ async def answered(session: AsyncSession, event: WithdrawalAnswered) -> list[Eve
     """Note what has become of a part."""
     part, concerned = await _held(session, event)
     if part.state == "asked":
-        part.state, part.answered_at = event.outcome, now()
-        part.instances, part.withdrawn = event.instances, event.withdrawn
-        part.target_study_instance_uid, part.why = event.target_study_instance_uid, event.reason or None
+        _note(part, event)
     return [*await _settle_all(session, concerned), *await _go_on(session, part)]
+
+
+def _note(part: WithdrawalPart, event: WithdrawalAnswered) -> None:
+    part.answered_at = now()
+    if part.instances and not event.instances and not event.reason:
+        part.state, part.why = "by_hand", FORGOTTEN
+        return
+    part.state, part.instances, part.withdrawn = event.outcome, event.instances, event.withdrawn
+    part.target_study_instance_uid, part.why = event.target_study_instance_uid, event.reason or None
 
 
 async def confirmed(session: AsyncSession, event: WithdrawalConfirmed) -> list[Event]:
@@ -191,14 +201,18 @@ async def settle(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
 
 
 async def _of_no_use(session: AsyncSession, withdrawal: Withdrawal) -> list[Event]:
-    """What a correction has taken back goes from here, too: a consent asks for that itself, and so does an end.
+    """What was taken back goes from here, too; an end asks for that itself.
 
-    No consent would find it: the study may be in another project by then, under another name.
+    No consent would find what a correction has taken back: the study may be in another project by then, under another
+    name. After a consent it is what could not go before, for a person had to remove it.
     """
-    if withdrawal.kind not in ("correction", "cancel"):
+    if withdrawal.kind == "end":
         return []
-    mine = select(WithdrawalPart.transfer).where(WithdrawalPart.withdrawal == withdrawal.id).distinct()
-    transfers = tuple(await session.scalars(mine.order_by(WithdrawalPart.transfer)))
+    mine = WithdrawalPart.withdrawal == withdrawal.id
+    if withdrawal.kind == "consent":
+        mine = WithdrawalPart.transfer.in_(removals.transfers_of(withdrawal))
+    found = select(WithdrawalPart.transfer).where(mine).distinct()
+    transfers = tuple(await session.scalars(found.order_by(WithdrawalPart.transfer)))
     completed = WithdrawalCompleted(withdrawal=withdrawal.id, project=withdrawal.project, transfers=transfers)
     return [completed] if transfers else []
 

@@ -24,6 +24,7 @@ from shared.events import (
     TransferCompleted,
     TransferFailed,
     WithdrawalAnswered,
+    WithdrawalCompleted,
     WithdrawalRequested,
 )
 from shared.handlers import Handlers, Reject, Retry
@@ -34,8 +35,9 @@ from shared.retention.rows import answer
 from shared.retention.whole import why_answers_kept, why_rest_kept
 from shared.store import Store
 from shared.switchable import Switch
+from shared.tables import Withdrawal
 from shared.tables.base import now
-from shared.transfers import wanted
+from shared.transfers import those_that_left, wanted
 from shared.volume import FULL
 
 handlers = Handlers()
@@ -141,9 +143,20 @@ async def withdraw(
 
 @handlers.on(RemovalRequested)
 async def remove(event: RemovalRequested, session: AsyncSession) -> list[RemovalAnswered]:
-    """Consent was withdrawn: what was answered to the participant's instances is forgotten."""
-    removed = await records.forget(session, event.transfers)
+    """Consent was withdrawn: what was answered to the participant's instances is forgotten.
+
+    Not of what somebody has still to remove at a destination: a program may be told to try that again.
+    """
+    removed = await records.forget(session, await those_that_left(session, event.transfers))
     return [RemovalAnswered(withdrawal=event.withdrawal, service="sender", removed=removed)]
+
+
+@handlers.on(WithdrawalCompleted)
+async def withdrawn(event: WithdrawalCompleted, session: AsyncSession) -> None:
+    """All of it has left: after a consent nothing is known of it any more, after a correction a policy decides."""
+    withdrawal = await session.get(Withdrawal, event.withdrawal)
+    if withdrawal is not None and withdrawal.kind == "consent":
+        await records.forget(session, event.transfers)
 
 
 @handlers.on(RetentionEnded)

@@ -28,6 +28,7 @@ from shared.events import (
     WithdrawalCompleted,
     WithdrawalConfirmed,
     WithdrawalRequested,
+    WithdrawalRetried,
 )
 from shared.registry.participants import withdraw_participant
 from shared.store import Store
@@ -35,6 +36,7 @@ from shared.tables import (
     Assignment,
     CountedPart,
     CouplingEntry,
+    Destination,
     Instance,
     KeptAttribute,
     Participant,
@@ -49,10 +51,12 @@ from shared.tables import (
     Withdrawal,
     WithdrawalPart,
 )
+from tests.components.orthanc import Orthanc
 from tests.integration.test_router import STUDY, VAULT, assign, assignment, match
 from tests.integration.test_router import catalogue as catalogue
 from tests.integration.test_router_auto_ids import until_somebody_waits
 from tests.integration.test_router_corrections import answer, state_of
+from tests.integration.test_sender_handlers import Bench, anonymized
 from tests.unit.api.support import Api, kind, running
 from tests.unit.sender.builders import Part
 
@@ -107,10 +111,81 @@ async def test_the_whole_way(catalogue: Database) -> None:
     async with catalogue.session() as session:
         row = await session.get_one(Withdrawal, "c1")
         assert (row.kind, row.state, row.finished_at) == ("consent", "by_hand", None), "a person has to do the rest"
-        await router.confirmed(WithdrawalConfirmed(**asked.model_dump()), session)
+        [gone] = await router.confirmed(WithdrawalConfirmed(**asked.model_dump()), session)
+        assert gone == WithdrawalCompleted(withdrawal="c1", project="PROJECT", transfers=(first.transfer,))
         assert (row.state, row.finished_at is not None) == ("done", True)
         found = {each.service: each.removed for each in await session.scalars(select(Removal))}
     assert found == {"api": {"wishes": 1}, "redcap": {}, **{key: {"things": 2} for key in SERVICES}}
+
+
+async def test_what_is_left_to_a_person_is_known_until_it_has_left(
+    catalogue: Database, store: Store, orthanc: Orthanc
+) -> None:
+    """The destination gets a way to delete when all else is gone: a program still finds what it is to delete."""
+    [first] = await assign(catalogue, assignment("P1"))
+    bench = Bench(catalogue, store)
+    await bench.orthanc(orthanc, "research")
+    part = Part(store, transfer=first.transfer, source_series=first.series_instance_uid).ct(2)
+    await bench.all(anonymized(part, "research"))
+    store.write(f"review/{first.transfer}/1.2.3/1/9.sealed", b"{}")
+    _, asked = await withdraw(catalogue)
+    assert isinstance(asked, WithdrawalRequested)
+    [removal] = await _asked_of_the_sender(bench, asked)
+    assert isinstance(removal, RemovalRequested)
+    async with catalogue.session() as session:
+        said: list[RemovalAnswered] = await sender.remove(removal, session)
+    said += await anonymizer.remove(removal, catalogue, store)
+    said += [RemovalAnswered(withdrawal="c1", service=each, removed={}) for each in ("indexer", "registry")]
+    for each in said:
+        async with catalogue.session() as session:
+            assert await router.removed(each, session) == []
+    assert not (store / f"review/{first.transfer}").exists(), "nobody needs that for it"
+    assert await state_of(catalogue, Withdrawal, "c1") == "by_hand"
+
+    way = {"by": "orthanc-rest", "url": orthanc.http_url}
+    async with catalogue.session() as session:
+        research = await session.get_one(Destination, "research")
+        research.config = research.config | {"withdraw": way}
+        [again] = await router.retried(WithdrawalRetried(**asked.model_dump() | {"attempt": "b1"}), session)
+    assert isinstance(again, WithdrawalRequested)
+    assert orthanc.count() == 2
+    [gone] = await _asked_of_the_sender(bench, again)
+    assert gone == WithdrawalCompleted(withdrawal="c1", project="PROJECT", transfers=(first.transfer,))
+    assert isinstance(gone, WithdrawalCompleted)
+    assert orthanc.count() == 0
+    async with catalogue.session() as session:
+        await sender.withdrawn(gone, session)
+    await anonymizer.withdrawn(gone, catalogue, store)
+    assert await count(catalogue, SentInstance) == 0
+    assert not (store / f"anonymized/{first.transfer}").exists()
+    async with catalogue.reading() as session:
+        row = await session.get_one(WithdrawalPart, ("c1", first.transfer, "research"))
+        assert (row.state, row.instances, row.withdrawn) == ("withdrawn", 2, 2)
+    assert await state_of(catalogue, Withdrawal, "c1") == "done"
+
+
+async def _asked_of_the_sender(bench: Bench, asked: WithdrawalRequested) -> list[Event]:
+    [answered] = await sender.withdraw(asked, bench.database, bench.store, bench.destinations)
+    async with bench.database.session() as session:
+        return await router.withdrawn(answered, session)
+
+
+async def test_nothing_where_there_was_something_takes_nothing_off_the_list(catalogue: Database) -> None:
+    """What was known of the deliveries is lost, or was removed by an earlier version."""
+    await assign(catalogue, assignment("P1"))
+    _, asked = await withdraw(catalogue)
+    assert isinstance(asked, WithdrawalRequested)
+    await answer(catalogue, asked, "by_hand")
+    async with catalogue.session() as session:
+        [again, *_] = await router.retried(WithdrawalRetried(**asked.model_dump() | {"attempt": "b1"}), session)
+    assert isinstance(again, WithdrawalRequested)
+    nothing = WithdrawalAnswered(**again.model_dump(), outcome="withdrawn", instances=0, withdrawn=0)
+    async with catalogue.session() as session:
+        await router.withdrawn(nothing, session)
+    async with catalogue.reading() as session:
+        part = await session.get_one(WithdrawalPart, ("c1", asked.transfer, "research"))
+    assert (part.state, part.instances, part.target_study_instance_uid) == ("by_hand", 3, "2.25.1")
+    assert part.why == "it is not known any more what there was"
 
 
 async def test_where_redcap_is_told_it_is_waited_for(catalogue: Database) -> None:
