@@ -46,7 +46,7 @@ class Watch:
         self._clock = clock
         self._zone = ZoneInfo(context.settings.timezone)
         self._holder = new_id()
-        self._ours = False
+        self._ours: bool | None = None
         self._known: dict[Key, Known] = {}
         self._left: set[Key] = set()
         self._changes: list[MonitorStateChanged] = []
@@ -54,11 +54,11 @@ class Watch:
         journal = Journal(context.store.root / "journal")
         ground = Ground(context, settings, Switches(context.store, fresh=0))
         self._probes = (
-            Probe(reach.COVERS, lambda: reach.look(ground)),
+            Probe(reach.COVERS, lambda: reach.look(ground), needs_database=False),
             Probe(reach.DESTINATIONS, lambda: reach.look_at_destinations(ground)),
             Probe(queues.COVERS, queues.Queues(ground).look),
             Probe(stuck.COVERS, lambda: stuck.look(ground, journal)),
-            Probe(disks.COVERS, lambda: disks.look(ground)),
+            Probe(disks.COVERS, lambda: disks.look(ground), needs_database=False),
             Probe(switched.COVERS, lambda: switched.look(ground)),
             Probe(clocks.COVERS, lambda: clocks.look(ground)),
             Probe(certificates.COVERS, lambda: certificates.look(ground)),
@@ -76,44 +76,60 @@ class Watch:
                     log.exception("a round has failed")
                 await asyncio.sleep(self._settings.every_seconds)
         finally:
-            with suppress(DatabaseUnavailable):
-                async with self._context.database.session() as session:
-                    await lease.release(session, self._holder)
+            if self._ours:
+                with suppress(DatabaseUnavailable):
+                    async with self._context.database.session() as session:
+                        await lease.release(session, self._holder)
 
     async def round(self) -> None:
-        """Look at everything once, if it is for us to do."""
-        if not await self._is_ours():
+        """Look at everything once, if it is for us to do; while nobody can tell, at what needs no database."""
+        ours = await self._is_ours()
+        if ours is False:
             return
-        found = await asyncio.gather(*(self._look(probe) for probe in self._probes))
+        probes = [probe for probe in self._probes if ours or not probe.needs_database]
+        found = await asyncio.gather(*(self._look(probe) for probe in probes))
         moment = self._clock()
-        for probe, readings in zip(self._probes, found, strict=True):
+        for probe, readings in zip(probes, found, strict=True):
             if readings is not None:
                 self._take(probe, readings, moment)
         self._show()
         await self._tell_webhook(moment)
-        try:
-            await self._keep(moment)
-        except DatabaseUnavailable as error:
-            log.warning("database unavailable", error=str(error))
+        if ours:
+            try:
+                async with asyncio.timeout(LATE):
+                    await self._keep(moment)
+            except (DatabaseUnavailable, TimeoutError) as error:
+                log.warning("database unavailable", error=str(error) or type(error).__name__)
         metrics.ROUND.set(moment.timestamp())
 
-    async def _is_ours(self) -> bool:
-        """While nobody can be asked it stays as it was; with the lease comes what was known before."""
-        seconds = 3 * self._settings.every_seconds + LATE
+    async def _is_ours(self) -> bool | None:
+        """While nobody can be asked it stays as it was: None, since the start. With the lease comes what was known."""
+        database, seconds = self._context.database, 3 * self._settings.every_seconds + LATE
         try:
-            await self._context.database.migrate()
-            async with self._context.database.session() as session:
-                ours = await lease.claim(session, self._holder, seconds)
-        except DatabaseUnavailable:
+            async with asyncio.timeout(LATE):
+                if not database.migrated:
+                    await database.ping()
+                    return False  # It is there, and of another version: that version's monitor looks.
+                async with database.session() as session:
+                    ours = await lease.claim(session, self._holder, seconds)
+                if ours and not self._ours:
+                    self._known = await self._remembered()
+        except (DatabaseUnavailable, TimeoutError):
             return self._ours
-        if ours and not self._ours:
-            async with self._context.database.reading() as session:
-                rows = await session.scalars(select(MonitorCheck))
-                self._known = {known.key: known for known in map(_known, rows)}
-        if self._ours and not ours:
+        if not ours and self._ours is not False:
             metrics.forget_all()
+            self._known.clear()
+            self._left.clear()
+            self._changes.clear()
         self._ours = ours
         return ours
+
+    async def _remembered(self) -> dict[Key, Known]:
+        """What the last one knew; what was seen since the start, while nobody could be asked, is newer."""
+        async with self._context.database.reading() as session:
+            before = {known.key: known for known in map(_known, await session.scalars(select(MonitorCheck)))}
+        alone = self._known if self._ours is None else {}
+        return before | {key: _told_before(seen, before.get(key)) for key, seen in alone.items()}
 
     async def _look(self, probe: Probe) -> Sequence[Reading] | None:
         """What it says; None when it could not say anything."""
@@ -194,6 +210,13 @@ class Watch:
         subject, text = telling.mail(self._settings, changes, self._zone)
         for address in self._settings.mail_to:
             await post(session, self._context.vault, address, subject, text)
+
+
+def _told_before(seen: Known, before: Known | None) -> Known:
+    """What was seen alone, with what people were told of it before that, unless they were told otherwise since."""
+    if before is None:
+        return seen
+    return replace(seen, mailed=before.mailed, posted=before.posted if seen.posted == "ok" else seen.posted)
 
 
 def _known(row: MonitorCheck) -> Known:

@@ -1,6 +1,6 @@
 """The parts a service is put together from; data only."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,6 +76,8 @@ class Service:
     ticks: tuple[Tick, ...] = ()
     open: Callable[[Context], AbstractAsyncContextManager[Resources]] | None = None
     serve: Callable[[Context, Callable[[], None]], Awaitable[None]] | None = None
+    beside: Callable[[Context], Coroutine[None, None, None]] | None = None
+    """Runs from the start, also while the database is away or its schema is not ours: it has to look for itself."""
     uses_database: bool = True
     uses_keys: bool = True
     prefetch: int = 8

@@ -50,7 +50,7 @@ async def run(
     end_tracing = configure_tracing(settings, [service.name for service in services])
     context = open_context(services, settings)
     tasks = [asyncio.create_task(_stay(service, context, stop), name=service.name) for service in services]
-    around = _around(context)
+    around = [*_around(context), *_beside(services, context, stop)]
     stopped = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait([*tasks, *around, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -109,6 +109,15 @@ def _around(context: Context) -> list[asyncio.Task[None]]:
         pages = health_pages.serve(context.health, context.settings.health_host, context.settings.health_port)
         tasks.append(asyncio.create_task(pages, name="health"))
     return tasks
+
+
+def _beside(services: Sequence[Service], context: Context, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+    """What services have running from the start until it is time to stop."""
+    return [
+        asyncio.create_task(_unless(stop, service.beside(context)), name=f"beside {service.name}")
+        for service in services
+        if service.beside is not None
+    ]
 
 
 async def _relay(context: Context) -> None:
@@ -206,9 +215,11 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> Non
     """Do the work, or give it up when it is time to stop."""
     task = asyncio.create_task(work)
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not task.done():
+    try:
+        await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
         task.cancel()
-    else:
+        await asyncio.wait([task])
+    if not task.cancelled():
         task.result()

@@ -1,7 +1,9 @@
 """The runner of services on the embedded defaults: start, work, drain, end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,49 @@ async def test_a_server_starts_before_the_database_is_reached(tmp_path: Path) ->
         await serving.wait()
         stop.set()
         await running
+
+
+async def test_what_runs_beside_begins_before_the_database_is_reached_and_handlers_do_not(tmp_path: Path) -> None:
+    """The monitor tells that the database is away. What it leaves open it closes, before the database is closed."""
+    begun, stop, said = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def beside(context: Context) -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            said.append("ended")
+
+    @asynccontextmanager
+    async def opened(_: Context) -> AsyncIterator[dict[type, object]]:
+        said.append("opened")
+        yield {}
+
+    settings = Settings(
+        data=tmp_path / "data",
+        database_url="postgresql+asyncpg://nobody@127.0.0.1:9/nowhere",
+        bus_url="amqp://127.0.0.1:9/",
+        drain_seconds=60,
+        log_level="ERROR",
+    )
+    waits = replace(slow_service(0, asyncio.Event(), []), beside=beside, open=opened)
+    running = asyncio.create_task(run([waits], settings, stop, signals=False))
+    async with asyncio.timeout(60):
+        await begun.wait()
+        assert said == [], "it does not handle anything yet"
+        stop.set()
+        await running
+    assert "ended" in said
+
+
+async def test_what_fails_beside_ends_the_process_with_its_error(settings: Settings) -> None:
+    async def fail(_: Context) -> None:
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        async with asyncio.timeout(60):
+            await run([Service(name="indexer", handlers=Handlers(), beside=fail)], settings, signals=False)
 
 
 async def hash_seen_by_a_handler(settings: Settings) -> str:

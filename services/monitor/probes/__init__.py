@@ -28,3 +28,4 @@ class Probe:
 
     covers: frozenset[str]
     look: Callable[[], Awaitable[Sequence[Reading]]]
+    needs_database: bool = True
