@@ -7,19 +7,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.router.locks import hold
 from services.router.withdrawals import end, settle, wait_for_answers
+from shared.crypto import Vault
 from shared.database import lock
 from shared.events import Event, ParticipantWithdrawn
 from shared.handlers import Retry
-from shared.tables import Assignment, Removal, Withdrawal
+from shared.registry.made_up import keep
+from shared.tables import Assignment, Removal, Study, Withdrawal
 from shared.tables.base import now
 
 
-async def withdraw(session: AsyncSession, event: ParticipantWithdrawn) -> list[Event]:
-    """End, stop and take back; what is here is removed when the destinations have answered."""
+async def withdraw(session: AsyncSession, event: ParticipantWithdrawn, vault: Vault) -> list[Event]:
+    """End, stop and take back; what is here is removed when the destinations have answered.
+
+    Whose the studies were is kept as a keyed hash: else a project that makes up participants would take the next study
+    as somebody new's.
+    """
     if await session.get(Withdrawal, event.withdrawal) is not None:
         return []
     assignments = await _of(session, event)
-    await hold(session, *(each.study_instance_uid for each in assignments))
+    studies = {each.study_instance_uid for each in assignments}
+    await hold(session, *studies)
+    patients = await session.scalars(select(Study.patient).where(Study.study_instance_uid.in_(studies)))
+    await keep(session, vault, event.project, event.participant, patients)
     await lock(session, "participant", event.project, event.participant)
     if {each.id for each in await _of(session, event)} != {each.id for each in assignments}:
         raise Retry("a study of the participant was just being assigned", delay=1)

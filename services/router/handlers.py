@@ -287,9 +287,9 @@ async def retried(event: WithdrawalRetried, session: AsyncSession) -> list[Event
 
 
 @handlers.on(ParticipantWithdrawn)
-async def consent_withdrawn(event: ParticipantWithdrawn, session: AsyncSession) -> list[Event]:
+async def consent_withdrawn(event: ParticipantWithdrawn, session: AsyncSession, vault: Vault) -> list[Event]:
     """All of the participant is to go."""
-    return await consent.withdraw(session, event)
+    return await consent.withdraw(session, event, vault)
 
 
 @handlers.on(RemovalAnswered)

@@ -6,17 +6,18 @@ images are still to come are taken, too.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import select, union
+from sqlalchemy import select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.crypto import Vault
 from shared.database import insert_new, lock
 from shared.registry.auto_ids import AutoIdPattern, BadPattern, parse
 from shared.registry.expressions import fits
-from shared.registry.participants import ensure_participant
+from shared.registry.participants import ensure_participant, is_withdrawn
 from shared.tables import Assignment, AutoId, AutoIdCounter, CouplingEntry, Participant, Project, Study
 from shared.tables.base import now
 
@@ -31,25 +32,40 @@ class NoAutoId(Exception):
 
 
 async def participant_of(session: AsyncSession, vault: Vault, project: Project, patient: str, site: str = "") -> str:
-    """The project's participant for a patient (`patients.id`), made up when the patient is new to the project.
-
-    A patient who was assigned to one participant of the project by other means stays that one.
-    """
+    """The project's participant for a patient (`patients.id`), made up when the patient is new to the project."""
     await lock(session, "auto-id", project.name)
-    identity = vault.hash("auto-id", project.name, patient)
-    known = await session.get(AutoId, (project.name, identity))
-    if known is not None:
-        return known.name
-    name = await _assigned_before(session, project.name, patient) or await next_participant(session, project, site)
-    row = {"project": project.name, "identity": identity, "name": name, "created_at": now()}
-    await insert_new(session, AutoId, [row])
+    name = await known_participant(session, vault, project.name, patient)
+    if name is None:
+        name = await next_participant(session, project, site)
+    await insert_new(session, AutoId, [_row(vault, project.name, patient, name)])
     return name
 
 
 async def known_participant(session: AsyncSession, vault: Vault, project: str, patient: str) -> str | None:
-    """The participant that the patient would be given again; None: a new one would be made up."""
-    known = await session.get(AutoId, (project, vault.hash("auto-id", project, patient)))
-    return known.name if known is not None else await _assigned_before(session, project, patient)
+    """The participant that the patient would be given again; None: a new one would be made up.
+
+    As whom all of the patient's studies are in the project, by whatever means, counts more than what was made up once:
+    a person may have corrected that. Somebody who has withdrawn consent stays the one who has.
+    """
+    made = await session.get(AutoId, (project, vault.hash("auto-id", project, patient)))
+    if made is not None and await is_withdrawn(session, project, made.name):
+        return made.name
+    assigned = await _assigned_before(session, project, patient)
+    return assigned or (made.name if made is not None else None)
+
+
+async def keep(session: AsyncSession, vault: Vault, project: str, name: str, patients: Iterable[str]) -> None:
+    """These patients are the participant from now on, whatever was made up for them before."""
+    await lock(session, "auto-id", project)
+    rows = [_row(vault, project, patient, name) for patient in sorted(set(patients))]
+    await insert_new(session, AutoId, rows)
+    theirs = AutoId.project == project, AutoId.identity.in_([row["identity"] for row in rows])
+    await session.execute(update(AutoId).where(*theirs).values(name=name))
+
+
+def _row(vault: Vault, project: str, patient: str, name: str) -> dict[str, Any]:
+    identity = vault.hash("auto-id", project, patient)
+    return {"project": project, "identity": identity, "name": name, "created_at": now()}
 
 
 async def next_participant(session: AsyncSession, project: Project, site: str = "", by: str = "") -> str:

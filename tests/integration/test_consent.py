@@ -70,7 +70,7 @@ async def withdraw(database: Database) -> list[Event]:
     async with database.session() as session:
         await withdraw_participant(session, "PROJECT", "P1")
     async with database.session() as session:
-        return await router.consent_withdrawn(WITHDRAWN, session)
+        return await router.consent_withdrawn(WITHDRAWN, session, VAULT)
 
 
 async def correct(database: Database, event: AssignmentCorrected) -> WithdrawalRequested:
@@ -89,7 +89,7 @@ async def test_the_whole_way(catalogue: Database) -> None:
     _, asked = await withdraw(catalogue)
     assert isinstance(asked, WithdrawalRequested)
     async with catalogue.session() as session:
-        assert await router.consent_withdrawn(WITHDRAWN, session) == [], "twice is once"
+        assert await router.consent_withdrawn(WITHDRAWN, session, VAULT) == [], "twice is once"
     assert await match(catalogue) == [], "no list brings a study back"
     assert await assign(catalogue, assignment("P1", "a2")) == []
     async with catalogue.reading() as session:
@@ -259,7 +259,7 @@ async def test_the_last_answer_and_a_consent_at_once_do_not_pass_one_another_uns
     async def do(what: str, session: AsyncSession) -> list[Event]:
         if what == "answer":
             return await router.withdrawn(answered, session)
-        return await router.consent_withdrawn(WITHDRAWN, session)
+        return await router.consent_withdrawn(WITHDRAWN, session, VAULT)
 
     async def second() -> list[Event]:
         async with catalogue.session() as session:

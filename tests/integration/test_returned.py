@@ -315,7 +315,7 @@ async def test_consent_that_was_withdrawn_holds_for_what_comes_back(catalogue: D
     assert isinstance(second, TransferRequested)
     async with catalogue.session() as session:
         event = ParticipantWithdrawn(withdrawal="w", project="PROJECT", participant="P1")
-        events = await router.consent_withdrawn(event, session)
+        events = await router.consent_withdrawn(event, session, VAULT)
         participants = await session.scalars(select(Assignment.study_instance_uid).where(Assignment.ended_by == "w"))
         assert set(participants) == {STUDY, SENT}
     asked = {each.transfer for each in events if isinstance(each, WithdrawalRequested)}

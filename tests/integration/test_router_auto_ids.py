@@ -13,10 +13,10 @@ from sqlalchemy import func, select, text
 from services.router import handlers as router
 from shared.crypto import Vault
 from shared.database import Database, lock
-from shared.events import StudyArrived, StudyAssigned, TransferRequested
+from shared.events import AssignmentCorrected, ParticipantWithdrawn, StudyArrived, StudyAssigned, TransferRequested
 from shared.registry.made_up import NoAutoId, known_participant, next_participant, participant_of
 from shared.registry.matching import UNREAD
-from shared.registry.participants import ensure_participant
+from shared.registry.participants import WITHDRAWN, ensure_participant, withdraw_participant
 from shared.store import Store
 from shared.tables import (
     Assignment,
@@ -245,6 +245,64 @@ async def test_what_a_project_cannot_make_up(database: Database) -> None:
         assert await next_participant(session, await session.get_one(Project, "SITES"), "7") == "07001"
         with pytest.raises(NoAutoId, match="for the site North"):
             await next_participant(session, await session.get_one(Project, "STRICT"), "North")
+
+
+@pytest.mark.parametrize("before", ["nobody", "made up"])
+async def test_whoever_has_withdrawn_consent_is_nobody_new(database: Database, store: Store, before: str) -> None:
+    """Whose studies a person had assigned, or corrected: what was made up for them before is forgotten."""
+    await project(database, auto_id_aet="ABCD")
+    await study(database, "1.1")
+    assigned = StudyAssigned(assignment="a", study_instance_uid="1.1", project="PROJECT", participant="OURS")
+    if before == "made up":
+        (request,) = await match(database, "1.1", store)
+        await corrected(database, "1.1", becomes="a", participant="OURS")
+        assert request.participant != "OURS"
+    else:
+        async with database.session() as session:
+            await router.assigned(assigned, session, VAULT)
+    withdrawn = ParticipantWithdrawn(withdrawal="w", project="PROJECT", participant="OURS")
+    async with database.session() as session:
+        assert await withdraw_participant(session, "PROJECT", "OURS")
+    async with database.session() as session:
+        await router.consent_withdrawn(withdrawn, session, VAULT)
+    await study(database, "1.2")
+    await study(database, "1.3", "PAT-2")
+    assert await match(database, "1.2", store) == []
+    assert await refused(database, "1.2") == [WITHDRAWN]
+    assert len(await match(database, "1.3", store)) == 1, "somebody else"
+    await study(database, "1.4")
+    other = assigned.model_copy(update={"assignment": "b", "study_instance_uid": "1.4", "participant": "ANOTHER"})
+    async with database.session() as session:
+        assert await router.assigned(other, session, VAULT) != []
+    assert await match(database, "1.2", store) == [], "as whomever a person has assigned another study since"
+
+
+async def test_what_is_made_up_for_a_patient_follows_a_correction(database: Database, store: Store) -> None:
+    """When nothing of the patient is left at the participant who was made up."""
+    await project(database, auto_id_aet="ABCD")
+    for uid in ("1.1", "1.2"):
+        await study(database, uid)
+        (made,) = await match(database, uid, store)
+    await corrected(database, "1.1", becomes="a", participant="OURS")
+    await study(database, "1.3")
+    (request,) = await match(database, "1.3", store)
+    assert request.participant == made.participant, "one study only was another's"
+    for uid in ("1.2", "1.3"):
+        await corrected(database, uid, becomes=f"a{uid}", participant="OURS")
+    await study(database, "1.4")
+    (request,) = await match(database, "1.4", store)
+    assert request.participant == "OURS"
+
+
+async def corrected(database: Database, uid: str, **to: str) -> None:
+    """A person has corrected the study's assignment."""
+    async with database.session() as session:
+        this = Assignment.study_instance_uid == uid, Assignment.in_force
+        old = (await session.scalars(select(Assignment).where(*this))).one()
+        event = AssignmentCorrected(
+            correction=f"c{uid}", assignment=old.id, study_instance_uid=uid, project="PROJECT", event="Unknown", **to
+        )
+        await router.corrected(event, session, VAULT)
 
 
 async def test_a_patient_whom_somebody_assigned_keeps_that_name(database: Database, store: Store) -> None:

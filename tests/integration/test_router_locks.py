@@ -84,7 +84,7 @@ BY_HAND = StudyAssigned(assignment="b1", study_instance_uid=DERIVED, project="PR
 RESENT = ResendRequested(correction="c3", project="PROJECT", since=datetime(2020, 1, 1, tzinfo=UTC), after="")
 DOINGS = {
     "arrives": lambda database: look(database, DERIVED),
-    "consent": handling(router.consent_withdrawn, CONSENT),
+    "consent": handling(router.consent_withdrawn, CONSENT, VAULT),
     "correction": handling(router.corrected, CORRECTED, VAULT),
     "by hand": handling(router.assigned, BY_HAND, VAULT),
     "resend": handling(router.again, RESENT),
