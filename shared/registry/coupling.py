@@ -1,7 +1,7 @@
 """What a coupling list finds a study by: keyed hashes as the catalogue has them, the studies that they name, and that
 an entry has found one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from sqlalchemy import select, union, update
@@ -41,6 +41,25 @@ async def studies_named(session: AsyncSession, keys: Sequence[str]) -> list[str]
     )
     named = union(*(select(Study.study_instance_uid).where(Study.arrived_at.is_not(None), way) for way in ways))
     return list(await session.scalars(named))
+
+
+async def patients_named(session: AsyncSession, vault: Vault, entries: Iterable[CouplingEntry]) -> set[str]:
+    """The patients (`patients.id`) of entries that say a PatientID, whether or not they have been examined.
+
+    Without the issuer: whoever was examined under it, unless that were several, and whoever will be without one.
+    """
+    found = set[str]()
+    for entry in entries:
+        if entry.patient_hash is None or entry.patient_id is None:
+            continue
+        if entry.issuer:
+            found.add(entry.patient_hash)
+            continue
+        unsaid = vault.hash("patient", vault.decrypt(entry.patient_id), "")
+        same = PatientIdentity.patient_id_hash == entry.patient_hash, PatientIdentity.id != unsaid
+        others = set(await session.scalars(select(PatientIdentity.id).where(*same).limit(2)))
+        found |= {unsaid, *others} if len(others) < 2 else {unsaid}
+    return found
 
 
 async def note_match(session: AsyncSession, entry: str) -> None:

@@ -30,6 +30,7 @@ from shared.events import (
     WithdrawalRequested,
     WithdrawalRetried,
 )
+from shared.registry.made_up import known_participant
 from shared.registry.participants import withdraw_participant
 from shared.store import Store
 from shared.tables import (
@@ -57,7 +58,7 @@ from tests.integration.test_router import catalogue as catalogue
 from tests.integration.test_router_auto_ids import until_somebody_waits
 from tests.integration.test_router_corrections import answer, state_of
 from tests.integration.test_sender_handlers import Bench, anonymized
-from tests.unit.api.support import Api, kind, running
+from tests.unit.api.support import Api, kind, patient_rows, running
 from tests.unit.sender.builders import Part
 
 SERVICES = ("anonymizer", "indexer", "registry", "sender")
@@ -387,6 +388,33 @@ async def test_the_api_marks_the_participant_and_removes_its_own(database: Datab
         assert (shown["state"], shown["kind"], shown["participant"]) == ("pending", "consent", "X1")
         assert kind(await api.post(path, {"reason": "twice"})) == "already-withdrawn"
     assert await count(database, CouplingEntry) == 1
+
+
+async def test_whoever_is_only_in_a_coupling_list_may_withdraw(database: Database, tmp_path: Path) -> None:
+    """Nobody has been examined yet: what comes later is neither theirs nor somebody new's."""
+    async with running(database, tmp_path / "store") as api:
+        name, vault = "ABCD-study", api.context.vault
+        await api.project(auto_id_pattern="A{n:3}", auto_id_aet="ABCD")
+        named = [("P-1", "HUS"), ("P-2", None), ("P-3", None)]
+        listed = [{"patient_id": pid, "issuer": issuer, "participant": "X1"} for pid, issuer in named]
+        answer = await api.post(f"/projects/{name}/coupling", {"entries": listed})
+        assert answer.status_code == 201, answer.text
+        for issuer in ("HUS", "OUS"):
+            await api.add(*patient_rows(vault, "P-3", issuer=issuer))
+        await api.add(*patient_rows(vault, "P-2", issuer="HUS"))
+        answer = await api.post(f"/projects/{name}/participants/X1/withdrawal", {"reason": "a letter"})
+        assert answer.status_code == 202, answer.text
+        assert (await api.get(f"/projects/{name}/participants/X1")).json()["withdrawn_at"] is not None
+        assert await count(database, CouplingEntry) == 0
+
+        async def known(*patient: str) -> str | None:
+            async with database.reading() as session:
+                return await known_participant(session, vault, name, vault.hash("patient", *patient))
+
+        theirs = [await known(*patient) for patient in (("P-1", "HUS"), ("P-2", "HUS"), ("P-2", ""), ("P-3", ""))]
+        assert theirs == ["X1"] * 4
+        others = [await known(*patient) for patient in (("P-1", "OUS"), ("P-3", "HUS"), ("P-3", "OUS"))]
+        assert others == [None] * 3, "who of several has that PatientID nobody has said"
 
 
 async def _with_coupling(api: Api) -> None:

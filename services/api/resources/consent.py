@@ -14,7 +14,9 @@ from shared.bus import Message
 from shared.database import lock
 from shared.events import ParticipantWithdrawn
 from shared.ledger import add
-from shared.registry.participants import withdraw_participant
+from shared.registry.coupling import patients_named
+from shared.registry.made_up import keep
+from shared.registry.participants import ensure_participant, withdraw_participant
 from shared.tables import (
     AssignmentWish,
     Correction,
@@ -38,14 +40,23 @@ router = APIRouter(tags=["corrections"])
 async def withdraw_consent(
     context: Ctx, who: Who, name: ProjectName, participant: Participant, why: Why, response: Response
 ) -> CorrectionItem:
-    """No study comes any more, what was sent is taken back, what is here is removed; the withdrawal tells it all."""
+    """No study comes any more, what was sent is taken back, what is here is removed; the withdrawal tells it all.
+
+    Whoever is only in a coupling list, for images that are still to come, is a participant who may withdraw, too.
+    """
     async with context.database.session() as session:
         await get_project(session, name)
+        await lock(session, "auto-id", name)  # whoever makes up a participant takes both, in this order
         await lock(session, "coupling", name)  # no list that was checked before names the participant after it
-        if await session.get(ParticipantRow, (name, participant)) is None:
+        listed = CouplingEntry.project == name, CouplingEntry.participant == participant
+        entries = (await session.scalars(select(CouplingEntry).where(*listed))).all()
+        if entries:
+            await ensure_participant(session, name, participant, origin="coupling")
+        elif await session.get(ParticipantRow, (name, participant)) is None:
             raise Problem("unknown-participant")
         if not await withdraw_participant(session, name, participant):
             raise Problem("already-withdrawn")
+        await keep(session, context.vault, name, participant, await patients_named(session, context.vault, entries))
         removed = await _remove_own(session, name, participant)
         row = Correction(
             id=new_id(),
