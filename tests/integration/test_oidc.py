@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from asyncio import gather
+from asyncio import FIRST_COMPLETED, Event, create_task, gather, timeout, wait
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,15 +167,22 @@ async def test_a_provider_is_asked_once_and_one_that_is_away_throws_nobody_out(
 ) -> None:
     await page.get(provider.sign_in(await leave(page), "77"), headers=NAVIGATION)
     door, asked = api.client._transport.app.state.door, []  # type: ignore[attr-defined]
+    answers = Event()
 
-    def away(request: httpx.Request) -> httpx.Response:
+    async def away(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.path)
+        await answers.wait()
         return httpx.Response(503)
 
     door.providers["feide"] = Client(door.elsewhere.provider("feide"), CALLBACK, httpx.MockTransport(away))
     await _long_ago(api)
-    await gather(_asked(api), _asked(api))
-    assert len(asked) == 1, "two replicas at once"
+    async with timeout(60):
+        first, second = create_task(_asked(api)), create_task(_asked(api))
+        await wait([first, second], return_when=FIRST_COMPLETED)
+        assert len(asked) == 1, "two replicas at once"
+        answers.set()
+        await gather(first, second)
+    assert len(asked) == 1
     assert (await page.get("/api/v1/session")).is_success
     await _asked(api)
     assert len(asked) == 2, "and soon again"
