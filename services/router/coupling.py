@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.crypto import Vault
 from shared.events import CouplingChanged, Event, StudyCoupled
 from shared.handlers import Retry
-from shared.registry.coupling import patient_id_key, studies_named
+from shared.registry.coupling import in_force, patient_id_key, studies_named
 from shared.registry.matching import Candidate
 from shared.tables import CouplingEntry, PatientIdentity, Study
 from shared.tables.base import now
@@ -21,9 +21,8 @@ AT_ONCE = 500
 async def entries_for(session: AsyncSession, candidate: Candidate) -> Sequence[CouplingEntry]:
     """Those in force that name the study, its accession number or its patient."""
     keys = [candidate.study_instance_uid, candidate.accession_hash, candidate.patient, candidate.patient_id_hash]
-    valid = or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
     named = CouplingEntry.key.in_([key for key in keys if key])
-    return (await session.scalars(select(CouplingEntry).where(named, valid))).all()
+    return (await session.scalars(select(CouplingEntry).where(named, in_force(now())))).all()
 
 
 async def of_patient(session: AsyncSession, vault: Vault, candidate: Candidate) -> Candidate:

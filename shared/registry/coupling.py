@@ -1,10 +1,11 @@
 """What a coupling list finds a study by: keyed hashes as the catalogue has them, the studies that they name, and that
-an entry has found one."""
+an entry is in force, or has found one."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import select, union, update
+from sqlalchemy import ColumnElement, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.crypto import Vault
@@ -28,6 +29,11 @@ def patient_id_key(vault: Vault, patient_id: str) -> str:
 def patient_key(vault: Vault, patient_id: str, issuer: str | None) -> str:
     """As `patients.id` where somebody is named who issued the PatientID."""
     return vault.hash("patient", patient_id, issuer) if issuer else patient_id_key(vault, patient_id)
+
+
+def in_force(at: datetime) -> ColumnElement[bool]:
+    """The entry has not expired."""
+    return or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > at)
 
 
 async def studies_named(session: AsyncSession, keys: Sequence[str]) -> list[str]:

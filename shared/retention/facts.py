@@ -25,6 +25,7 @@ from shared.tables import (
     Withdrawal,
     WithdrawalPart,
 )
+from shared.transfers import LEAVING
 
 SENT_AGAIN: Final = RetentionLimits(counted=False)
 """What a later transfer must have done for an earlier one that failed to be of no use any more."""
@@ -175,7 +176,7 @@ async def _wishes(session: AsyncSession, uids: Collection[str]) -> dict[str, int
 async def _withdrawals(session: AsyncSession, uids: Collection[str]) -> dict[str, int]:
     """Withdrawals of the study or of one of its transfers that are not over."""
     mine = WithdrawalPart.study_instance_uid.in_(uids)
-    open_yet = or_(WithdrawalPart.state.in_(("asked", "by_hand")), Withdrawal.state.in_(("under_way", "by_hand")))
+    open_yet = or_(WithdrawalPart.state.in_(LEAVING), Withdrawal.state.in_(("under_way", "by_hand")))
     query = (
         select(WithdrawalPart.study_instance_uid, func.count())
         .join(Withdrawal, Withdrawal.id == WithdrawalPart.withdrawal)

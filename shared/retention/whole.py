@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.events import RetentionLimits
+from shared.transfers import STOPPED
 
 Part = tuple[str, int]
 """SeriesInstanceUID of the source, and revision."""
 
 OVER: Final = frozenset(("completed", "failed", "cancelled", "withdrawn"))
 """States of a transfer in which nobody works on it and nothing of it waits for a person's decision."""
-STOPPED: Final = frozenset(("cancelled", "withdrawn"))
 LEFT: Final = frozenset(("withdrawn", "confirmed"))
 """States of a withdrawal's part in which nothing is at the destination any more."""
 

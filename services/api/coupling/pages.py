@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.api.coupling.standing import in_force
 from services.api.lists import from_nearer_end
+from shared.registry.coupling import in_force
 from shared.tables import CouplingEntry
 from shared.tables.base import now
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.coupling.rows import Flaws
@@ -38,11 +38,6 @@ class Standing:
     prolonged: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     expired: list[str] = field(default_factory=list)
-
-
-def in_force(at: datetime) -> ColumnElement[bool]:
-    """Not expired."""
-    return or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > at)
 
 
 async def compare(

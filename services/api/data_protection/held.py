@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.api.data_protection.shapes import Identities, Quarantined
+from shared.registry.coupling import in_force
 from shared.tables import (
     Assignment,
     CouplingEntry,
@@ -39,12 +40,11 @@ async def identities(session: AsyncSession, project: str) -> Identities:
     )
     studies, people = (await session.execute(known)).one()
     mine = CouplingEntry.project == project
-    in_force = and_(mine, or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now()))
     return Identities(
         studies=studies,
         people=people,
         coupling_entries=await _count(session, CouplingEntry, mine),
-        coupling_entries_in_force=await _count(session, CouplingEntry, in_force),
+        coupling_entries_in_force=await _count(session, CouplingEntry, and_(mine, in_force(now()))),
     )
 
 

@@ -16,13 +16,13 @@ from services.api.answers import Page, Shape, example
 from services.api.coupling.cells import guarded
 from services.api.coupling.columns import COLUMNS, official
 from services.api.coupling.pages import OLDEST_FIRST, part_of_list
-from services.api.coupling.standing import in_force
 from services.api.needs import Ctx, Limit, Offset, ProjectName
 from services.api.problems import documented
 from services.api.projects import get_project
 from services.api.sites import theirs
 from shared.crypto import Vault
 from shared.database import Database
+from shared.registry.coupling import in_force
 from shared.spreadsheet import MARK, cell
 from shared.tables import CouplingEntry
 from shared.tables.base import now

@@ -11,9 +11,10 @@ from services.janitor.retention.ages import ago
 from services.janitor.retention.folders import names, sizes_of
 from shared.events import RetentionLimits
 from shared.retention.facts import facts_of_transfers
-from shared.retention.whole import STOPPED, why_answers_kept, why_files_kept, why_rest_kept
+from shared.retention.whole import why_answers_kept, why_files_kept, why_rest_kept
 from shared.tables import Delivery, SentInstance, Transfer
 from shared.tables.base import now
+from shared.transfers import STOPPED
 
 AT_ONCE: Final = 500
 """Transfers of one step."""
@@ -24,7 +25,7 @@ async def stopped(tools: Tools, cursor: Cursor, _: bool) -> Page:
     if (days := tools.policies.anonymized.stopped_days) is None:
         return Page()
     after, before, limits = cursor.get("after", ""), ago(days), RetentionLimits(min_days=days)
-    query = select(Transfer.id).where(Transfer.state.in_(tuple(STOPPED)), Transfer.id > after).order_by(Transfer.id)
+    query = select(Transfer.id).where(Transfer.state.in_(STOPPED), Transfer.id > after).order_by(Transfer.id)
     async with tools.database.reading() as session:
         ids = list(await session.scalars(query.limit(AT_ONCE)))
         answers = {

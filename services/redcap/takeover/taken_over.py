@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,7 @@ from services.redcap.takeover.taking import digests, merged
 from services.redcap.takeover.wishes import Wish
 from shared.crypto import Vault
 from shared.database import Database
-from shared.registry.coupling import portions
+from shared.registry.coupling import in_force, portions
 from shared.tables import CouplingEntry, RedcapTaken
 from shared.tables.base import now
 
@@ -91,10 +91,10 @@ class Takeover:
         """Each entry once: one that has expired here, or that somebody has removed, does not come back."""
         taken = await self._taken("coupling")
         there = self._each_once("coupling", wishes, self._key)
-        in_force = await self._in_force(sorted({wish.project for wish in wishes}))
+        entries = await self._in_force(sorted({wish.project for wish in wishes}))
         fresh: dict[str, list[Wish]] = defaultdict(list)
         for key, wish in there.items():
-            here, before = in_force.get(self._study(wish)), taken.get(key)
+            here, before = entries.get(self._study(wish)), taken.get(key)
             if here is not None:
                 await self._known_entry(wish, here, before)
             elif before is None or not before.fields:
@@ -189,7 +189,7 @@ class Takeover:
         found: set[str] = set()
         async with self._database.reading() as session:
             for some in portions([each for each in identities if each is not None]):
-                these = select(CouplingEntry.id).where(CouplingEntry.id.in_(some), _valid())
+                these = select(CouplingEntry.id).where(CouplingEntry.id.in_(some), in_force(now()))
                 found.update(await session.scalars(these))
         return found
 
@@ -197,7 +197,7 @@ class Takeover:
         """The entries here, by project and study."""
         columns = CouplingEntry.project, CouplingEntry.accession_hash, CouplingEntry.study_instance_uid
         whose = CouplingEntry.id, CouplingEntry.participant, CouplingEntry.event
-        query = select(*columns, *whose).where(CouplingEntry.project.in_(projects), _valid())
+        query = select(*columns, *whose).where(CouplingEntry.project.in_(projects), in_force(now()))
         async with self._database.reading() as session:
             rows = (await session.execute(query)).all()
         return {(row[0], row[2] or row[1] or ""): Entry(row[3], row[4], row[5]) for row in rows}
@@ -237,11 +237,6 @@ async def _put(session: AsyncSession, kind: str, key: str, reference: str | None
     fresh = {"reference": reference, "fields": fields, "taken_at": now()}
     row = insert(RedcapTaken).values(kind=kind, key=key, **fresh)
     await session.execute(row.on_conflict_do_update(index_elements=["kind", "key"], set_=fresh))
-
-
-def _valid() -> ColumnElement[bool]:
-    """An entry that is in force."""
-    return or_(CouplingEntry.expires_at.is_(None), CouplingEntry.expires_at > now())
 
 
 def _whose(wish: Wish) -> dict[str, str]:
